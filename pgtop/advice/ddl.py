@@ -1,0 +1,80 @@
+"""The SQL that rules recommend: every statement, its undo and its lock, in one place.
+
+Tables, indexes and columns come in quoted: by the server for what exists, by
+`analysis.names.quote` for what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pgtop.model.finding import Remedy
+
+SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
+ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
+
+
+def set_options(relation: str, options: Mapping[str, str], *, kind: str = "TABLE") -> str:
+    """`ALTER TABLE relation SET (name = value, …);`."""
+    listed = ", ".join(f"{name} = {value}" for name, value in options.items())
+    return f"ALTER {kind} {relation} SET ({listed});"
+
+
+def reset_options(relation: str, names: Iterable[str], *, kind: str = "TABLE") -> str:
+    """`ALTER TABLE relation RESET (name, …);`."""
+    return f"ALTER {kind} {relation} RESET ({', '.join(names)});"
+
+
+def create_index(
+    name: str,
+    table: str,
+    keys: str,
+    *,
+    method: str = "btree",
+    include: str = "",
+    where: str = "",
+    with_options: str = "",
+    unique: bool = False,
+    concurrently: bool = True,
+) -> str:
+    """`CREATE INDEX CONCURRENTLY name ON table (keys) …;`. `keys` is the text between the brackets."""
+    using = "" if method == "btree" else f" USING {method}"
+    return (
+        f"CREATE {'UNIQUE ' if unique else ''}INDEX {'CONCURRENTLY ' if concurrently else ''}{name}"
+        f" ON {table}{using} ({keys})"
+        + (f" INCLUDE ({include})" if include else "")
+        + (f" WITH ({with_options})" if with_options else "")
+        + (f" WHERE {where}" if where else "")
+        + ";"
+    )
+
+
+def drop_index(index: str, *, concurrently: bool = True) -> str:
+    """`DROP INDEX CONCURRENTLY schema.index;`."""
+    return f"DROP INDEX {'CONCURRENTLY ' if concurrently else ''}{index};"
+
+
+def reindex(index: str) -> str:
+    """`REINDEX INDEX CONCURRENTLY schema.index;`."""
+    return f"REINDEX INDEX CONCURRENTLY {index};"
+
+
+def analyze(table: str, columns: str = "") -> str:
+    """`ANALYZE table;` or `ANALYZE table (columns);`."""
+    return f"ANALYZE {table} ({columns});" if columns else f"ANALYZE {table};"
+
+
+def analyzed(table: str, columns: str = "", *, caution: str | None = None) -> Remedy:
+    """ANALYZE as a remedy: there is nothing to undo."""
+    return Remedy(
+        sql=(analyze(table, columns),),
+        undo=(),
+        transactional=True,
+        lock=SHARE_UPDATE_EXCLUSIVE,
+        caution=caution,
+    )
+
+
+def create_statistics(name: str, kinds: str, columns: str, table: str) -> str:
+    """`CREATE STATISTICS name (kinds) ON columns FROM table;`; ANALYZE must follow."""
+    return f"CREATE STATISTICS {name} ({kinds}) ON {columns} FROM {table};"

@@ -1,0 +1,1 @@
+"""Arithmetic over the model. Pure functions, no I/O."""

@@ -1,0 +1,1 @@
+"""Plans: parse, count, flatten. Pure."""

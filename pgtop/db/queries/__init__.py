@@ -1,0 +1,9 @@
+"""One module a row type. `QUERIES` finds the query for a row type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pgtop.db.query import Query
+
+QUERIES: dict[type[Any], Query[Any]] = {query.row_type: query for query in ()}

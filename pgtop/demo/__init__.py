@@ -1,0 +1,1 @@
+"""A sick database of our own, its server and its load."""

@@ -1,0 +1,1 @@
+"""Views and findings as text, JSON and Markdown. Pure."""

@@ -1,0 +1,1 @@
+"""Screens above the tabs: help, questions, text to select."""
