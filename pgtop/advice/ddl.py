@@ -37,7 +37,7 @@ def create_index(
     unique: bool = False,
     concurrently: bool = True,
 ) -> str:
-    """`CREATE INDEX CONCURRENTLY name ON table (keys) …;`. `keys` is the text between the brackets."""
+    """`CREATE INDEX CONCURRENTLY name ON table (keys) …;`; `keys` is what the brackets hold."""
     using = "" if method == "btree" else f" USING {method}"
     return (
         f"CREATE {'UNIQUE ' if unique else ''}INDEX {'CONCURRENTLY ' if concurrently else ''}{name}"

@@ -1,1 +1,1 @@
-"""The server: reads rows through one guarded connection. The only package, with demo, that knows psycopg."""
+"""The server: reads rows through one guarded connection. Only it and demo know psycopg."""

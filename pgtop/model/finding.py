@@ -31,7 +31,7 @@ class Cost:
     """What the finding costs as long as it stands; None where it cannot be known."""
 
     ms_per_s: float | None = None
-    bytes: float | None = None  # noqa: A003
+    bytes: float | None = None
     eta_s: float | None = None
 
 

@@ -24,9 +24,7 @@ def safe(text: str, *, lines: bool = False, ascii_only: bool = False) -> str:
     if lines:
         text = text.replace("\r\n", "\n").expandtabs(4)
         return "\n".join(_line(line, ascii_only) for line in text.split("\n"))
-    if not text.isprintable():
-        text = _RUNS.sub(" ", text)
-    elif "  " in text:
+    if not text.isprintable() or "  " in text:
         text = _RUNS.sub(" ", text)
     return _line(text, ascii_only)
 

@@ -6,4 +6,6 @@ from typing import Any
 
 from pgtop.db.query import Query
 
-QUERIES: dict[type[Any], Query[Any]] = {query.row_type: query for query in ()}
+_ALL: tuple[Query[Any], ...] = ()
+
+QUERIES: dict[type[Any], Query[Any]] = {query.row_type: query for query in _ALL}
