@@ -90,7 +90,7 @@ class Query(Generic[RowT]):
 
     row_type: type[RowT]
     template: LiteralString
-    """Holds `{view_name}` for each of `relations` and `{name}` for each of `varying`."""
+    """Holds `{view_name}` for relations and `{name}` for each of `varying` and `clauses`."""
 
     relations: tuple[str, ...] = ()
     """All must exist, else the reading is refused with `missing`."""
@@ -117,7 +117,7 @@ class Query(Generic[RowT]):
         if absent:
             why, remedy = self.missing or (f"{absent[0]} does not exist on this server", "")
             raise SourceError(why, remedy=remedy or None, lasting=True)
-        parts: dict[str, str] = {name: catalog.relations[name].sql for name in self.relations}
+        parts = {name: relation.sql for name, relation in catalog.relations.items()}
         for varying in self.varying:
             relation = varying.relation or self.relations[0]
             found = catalog.relations.get(relation)

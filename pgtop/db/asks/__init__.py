@@ -1,1 +1,11 @@
 """One module a kind of question. `ASKS` finds who answers a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pgtop.db.asks import statements
+
+ASKS: dict[type[Any], Any] = {
+    **statements.ASKS,
+}

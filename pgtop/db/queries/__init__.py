@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from pgtop.db.queries import server, statements
 from pgtop.db.query import Query
 
-_ALL: tuple[Query[Any], ...] = ()
+_ALL: tuple[Query[Any], ...] = (
+    server.SERVER,
+    server.VITALS,
+    server.DATABASE_COUNTERS,
+    server.ROLES,
+    server.DATABASES,
+    statements.STATEMENTS,
+    statements.TEXTS,
+    statements.INFO,
+    statements.RUNNING,
+)
 
 QUERIES: dict[type[Any], Query[Any]] = {query.row_type: query for query in _ALL}

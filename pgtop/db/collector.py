@@ -1,0 +1,308 @@
+"""A `Source` backed by a server: one connection, kept; what fails is left out, not repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+
+from pgtop.analysis.redact import mask_passwords
+from pgtop.db import catalog as catalogs
+from pgtop.db.asks import ASKS
+from pgtop.db.connection import Answer, LinkFrozen, Session, Statement
+from pgtop.db.errors import (
+    LOCK_TIMEOUT_MS,
+    STATEMENT_TIMEOUT_MS,
+    is_connection_lost,
+    query_error,
+    said,
+)
+from pgtop.db.queries import QUERIES
+from pgtop.db.query import Catalog, as_row
+from pgtop.model.request import AnswerT, Request
+from pgtop.model.sample import Disconnected, Reading, Sample, SourceError
+from pgtop.model.server import Link
+
+RETRY_REFUSED_S = 30.0
+"""A query that timed out or met a lock is left out for this long."""
+
+BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+"""Between attempts to reconnect, each times 0.5 to 1.5 so that many pgtops do not march in step."""
+
+_ENCODING = frozenset({"22021", "22P05", "42883"})
+"""Text that cannot become UTF-8: bytes then come as they are and are shown as they can be."""
+
+
+class Collector:
+    """Reads row types and answers requests over one guarded connection."""
+
+    def __init__(self, params: dict[str, str]) -> None:
+        self._params = params
+        self._session: Session | None = None
+        self._catalog: Catalog | None = None
+        self._link: Link | None = None
+        self.role = ""
+        self._lock = asyncio.Lock()
+        self._refused: dict[type[Any], tuple[SourceError, float]] = {}
+        self._failures = 0
+        self._opened: set[Session] = set()
+
+    @property
+    def catalog(self) -> Catalog:
+        """What the connected server has. Only while connected."""
+        if self._catalog is None:
+            raise Disconnected("not connected", retry_in=0.0)
+        return self._catalog
+
+    async def open(self) -> None:
+        """Connect and learn the catalogue, or raise `Disconnected` with the next step."""
+        async with self._lock:
+            await self._connected()
+
+    async def read(self, types: Iterable[type[Any]]) -> Reading:
+        """Read all rows of each type in one round trip; one more for each that fails."""
+        async with self._lock:
+            session = await self._connected()
+            trips = session.round_trips
+            samples: dict[type[Any], Sample[Any] | SourceError] = {}
+            pending = self._askable(types, samples)
+            answer = await self._read(session, [sql for _, sql, _ in pending], pending)
+            server_ms, taken_at = answer.server_ms, answer.taken_at
+            while True:
+                for (row_type, _, _), rows in zip(pending, answer.rows, strict=False):
+                    samples[row_type] = Sample(taken_at, await self._rows(row_type, rows))
+                if answer.error is None:
+                    break
+                failed = pending[len(answer.rows)][0]
+                samples[failed] = self._refuse(failed, answer.error)
+                pending = pending[len(answer.rows) + 1 :]
+                answer = await self._read(session, [sql for _, sql, _ in pending], pending)
+                server_ms, taken_at = server_ms + answer.server_ms, answer.taken_at
+            if Link in samples and self._link is not None:
+                samples[Link] = Sample(taken_at, (self._link,))
+            stamped = {
+                kind: Sample(taken_at, found.rows) if isinstance(found, Sample) else found
+                for kind, found in samples.items()
+            }
+            return Reading(
+                samples=stamped,
+                taken_at=taken_at,
+                arrived_at=time.monotonic(),
+                server_ms=server_ms,
+                round_trips=session.round_trips - trips,
+            )
+
+    async def ask(self, request: Request[AnswerT]) -> AnswerT:
+        """Answer one question, or raise `SourceError`. Cancelling ends it on the server."""
+        answer: AnswerT = await ASKS[type(request)](self, request)
+        return answer
+
+    async def rows(
+        self,
+        statements: Sequence[Statement],
+        *,
+        what: str,
+        work_mem: str = "4MB",
+        timeout_ms: int = STATEMENT_TIMEOUT_MS,
+        lock_ms: int = LOCK_TIMEOUT_MS,
+        settings: dict[str, str] | None = None,
+        session: Session | None = None,
+    ) -> tuple[list[tuple[Any, ...]], ...]:
+        """One guarded reading outside the tick, for a question. Raises `SourceError`."""
+        options: dict[str, Any] = {
+            "work_mem": work_mem,
+            "timeout_ms": timeout_ms,
+            "lock_ms": lock_ms,
+            "settings": settings,
+        }
+        if session is not None:
+            try:
+                answer = await session.read(statements, **options)
+            except (psycopg.Error, OSError, LinkFrozen) as error:
+                raise SourceError(f"{what}: connection lost: {said(error)}") from error
+        else:
+            async with self._lock:
+                answer = await self._guarded(await self._connected(), statements, **options)
+        if answer.error is not None:
+            raise query_error(answer.error, what=what, role=self.role) from answer.error
+        return answer.rows
+
+    @asynccontextmanager
+    async def second(self, **changes: str) -> AsyncIterator[Session]:
+        """A second connection, for as long as a question needs it; `changes` such as dbname."""
+        session = await Session.open({**self._params, **changes})
+        self._opened.add(session)
+        try:
+            yield session
+        finally:
+            self._opened.discard(session)
+            await session.close()
+
+    async def use_database(self, datname: str) -> None:
+        """Move to another database of the cluster; back to the old one if it refuses us."""
+        async with self._lock:
+            before = dict(self._params)
+            self._params = {**self._params, "dbname": datname}
+            await self._drop()
+            try:
+                await self._connected()
+            except Disconnected:
+                self._params = before
+                raise
+
+    def forget_refusals(self) -> None:
+        """Ask again for what was refused: somebody may have granted it."""
+        self._refused.clear()
+
+    async def close(self) -> None:
+        """End what runs on the server and leave it, within a second."""
+        session, self._session = self._session, None
+        for opened in (*self._opened, *((session,) if session else ())):
+            await opened.close()
+
+    # -- below: with the lock held -------------------------------------------------------
+
+    async def _connected(self) -> Session:
+        if self._session is not None and not self._session.conn.closed:
+            return self._session
+        try:
+            session = await Session.open(self._params)
+            self._session = session
+            await self._learn(session)
+        except Disconnected as error:
+            self._session = None
+            wait = None if error.retry_in is None else self._backoff(error.retry_in)
+            raise Disconnected(error.why, sqlstate=error.sqlstate, retry_in=wait) from error
+        self._failures = 0
+        return session
+
+    async def _learn(self, session: Session) -> None:
+        answer = await self._guarded(session, catalogs.statements(QUERIES.values()))
+        if answer.error is not None:
+            await self._drop()
+            raise Disconnected(f"the catalogue cannot be read: {said(answer.error)}", retry_in=5.0)
+        found, self.role, pid = catalogs.catalog(answer.rows)
+        self._catalog = found
+        self._refused.clear()
+        info = session.conn.info
+        self._link = Link(
+            host=info.host or "local socket",
+            port=str(info.port),
+            tls=bool(session.conn.pgconn.ssl_in_use),
+            local=info.host.startswith("/") or not info.host,
+            pooler="pooler" if pid != info.backend_pid else None,
+            provider=catalogs.provider(found.settings),
+            since=session.opened_at,
+        )
+
+    def _backoff(self, at_least: float) -> float:
+        step = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
+        self._failures += 1
+        return max(step, min(at_least, 5.0)) * random.uniform(0.5, 1.5)
+
+    async def _drop(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.abandon()
+            await session.conn.close()
+
+    def _askable(
+        self, types: Iterable[type[Any]], samples: dict[type[Any], Sample[Any] | SourceError]
+    ) -> list[tuple[type[Any], str, str]]:
+        """(row type, SQL, work_mem) of what this server can be asked; the rest as errors."""
+        pending: list[tuple[type[Any], str, str]] = []
+        for row_type in types:
+            if row_type is Link:
+                samples[Link] = Sample(0.0, ())
+                continue
+            refused, until = self._refused.get(row_type, (None, 0.0))
+            if refused is not None and time.monotonic() < until:
+                samples[row_type] = refused
+                continue
+            query = QUERIES[row_type]
+            try:
+                pending.append((row_type, query.render(self.catalog), query.work_mem))
+            except SourceError as error:
+                samples[row_type] = error
+        return pending
+
+    def _refuse(self, row_type: type[Any], error: Exception) -> SourceError:
+        refusal = query_error(error, what=row_type.__name__.lower(), role=self.role)
+        wait = float("inf") if refusal.lasting else RETRY_REFUSED_S
+        self._refused[row_type] = (refusal, time.monotonic() + wait)
+        return refusal
+
+    async def _read(
+        self, session: Session, sqls: list[str], pending: list[tuple[type[Any], str, str]]
+    ) -> Answer:
+        work_mem = max((mem for _, _, mem in pending), key=_megabytes, default="4MB")
+        return await self._guarded(session, [Statement(sql) for sql in sqls], work_mem=work_mem)
+
+    async def _guarded(
+        self, session: Session, statements: Sequence[Statement], **options: Any
+    ) -> Answer:
+        """`Session.read`, once more where text cannot be converted or a standby is serializable."""
+        try:
+            answer = await session.read(statements, **options)
+            state = getattr(answer.error, "sqlstate", None)
+            if not answer.guarded and state == "0A000" and not session.explicit:
+                session.explicit = True
+                answer = await session.read(statements, **options)
+            elif state in _ENCODING and session.encoding is None:
+                session.encoding = "SQL_ASCII"
+                answer = await session.read(statements, **options)
+            if answer.error is not None and (
+                not answer.guarded or is_connection_lost(answer.error)
+            ):
+                raise answer.error
+        except LinkFrozen as error:
+            await self._drop()
+            raise Disconnected(
+                "the link is frozen: no answer although the server's own time limit passed",
+                retry_in=0.0,
+            ) from error
+        except (psycopg.Error, OSError) as error:
+            await self._drop()
+            raise Disconnected(
+                f"connection lost: {said(error)}", sqlstate=getattr(error, "sqlstate", None),
+                retry_in=self._backoff(0.0),
+            ) from error  # fmt: skip
+        return answer
+
+    async def _rows(self, row_type: type[Any], rows: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+        """Rows of the type, made in slices, passwords in statement texts masked."""
+        make: Callable[[tuple[Any, ...]], Any] = as_row(row_type)
+        masked = _positions(row_type, QUERIES[row_type].texts)
+        made: list[Any] = []
+        for start in range(0, len(rows), 1_000):
+            if start:
+                await asyncio.sleep(0)
+            part = rows[start : start + 1_000]
+            if masked:
+                part = [_masked(row, masked) for row in part]
+            made.extend(map(make, part))
+        return tuple(made)
+
+
+def _positions(row_type: type[Any], names: tuple[str, ...]) -> tuple[int, ...]:
+    if not names:
+        return ()
+    fields = getattr(row_type, "_fields", None) or tuple(row_type.__dataclass_fields__)
+    return tuple(fields.index(name) for name in names)
+
+
+def _masked(row: tuple[Any, ...], positions: tuple[int, ...]) -> tuple[Any, ...]:
+    values = list(row)
+    for position in positions:
+        if values[position]:
+            values[position] = mask_passwords(values[position])
+    return tuple(values)
+
+
+def _megabytes(work_mem: str) -> int:
+    return int(work_mem.removesuffix("MB"))
