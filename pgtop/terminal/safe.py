@@ -14,17 +14,18 @@ _SPACES = frozenset("\t\n\r\v\f\x85\xa0\u2028\u2029")
 _RUNS = re.compile(r"\s+")
 
 
-def safe(text: str, *, lines: bool = False, ascii_only: bool = False) -> str:
+def safe(text: str, *, lines: bool = False, ascii_only: bool = False, spaces: bool = False) -> str:
     """`text` with nothing in it that a terminal obeys.
 
     Controls become pictures (`␛`; `^[` where `ascii_only`), invisible and bidirectional
     characters `<U+202E>`, undecodable bytes `\\xNN`. With `lines`, newlines stay and tabs
-    become spaces; otherwise every run of white space is one space.
+    become spaces; otherwise every run of white space is one space, unless `spaces` keeps
+    the runs (columns that are already laid out).
     """
     if lines:
         text = text.replace("\r\n", "\n").expandtabs(4)
         return "\n".join(_line(line, ascii_only) for line in text.split("\n"))
-    if not text.isprintable() or "  " in text:
+    if not spaces and (not text.isprintable() or "  " in text):
         text = _RUNS.sub(" ", text)
     return _line(text, ascii_only)
 

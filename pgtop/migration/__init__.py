@@ -1,0 +1,1 @@
+"""Remedies as migrations for the tools people use. Pure."""
