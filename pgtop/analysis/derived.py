@@ -57,7 +57,16 @@ class Board:
             self.epoch = epoch
         self.samples.update(reading.samples)
         self.reading = reading
-        fresh = {kind: s for kind, s in reading.samples.items() if isinstance(s, Sample)}
+        self._derive({kind: s for kind, s in reading.samples.items() if isinstance(s, Sample)})
+
+    def add(self, row_type: type[Any], rows: tuple[Any, ...]) -> None:
+        """Keep rows that came as an answer to a question."""
+        taken_at = self.reading.taken_at if self.reading else 0.0
+        sample: Sample[Any] = Sample(taken_at, rows)
+        self.samples[row_type] = sample
+        self._derive({row_type: sample})
+
+    def _derive(self, fresh: dict[type[Any], Sample[Any]]) -> None:
         held = {kind: s for kind, s in self.samples.items() if isinstance(s, Sample)}
         for kind in DERIVED:
             if any(row_type in fresh for row_type in kind.READS):

@@ -369,8 +369,10 @@ class Window:
                 found[key] = change
         return found
 
-    def ordered(self, metric: Metric, deltas: Mapping[StatementKey, Delta]) -> list[StatementKey]:
-        """All keys, worst first by `metric`; what did not run follows, by its lifetime total.
+    def ordered(
+        self, metric: Metric, deltas: Mapping[StatementKey, Delta], *, descending: bool = True
+    ) -> list[StatementKey]:
+        """All keys by `metric`, worst first; what did not run follows, by its lifetime total.
 
         A statement under way counts with the time it took so far in the window: until it
         ends, no counter holds it.
@@ -390,7 +392,7 @@ class Window:
                 rank[key] = max(rank.get(key, 0.0), age * 1_000)
             else:
                 rank.setdefault(key, 0.0)
-        active = sorted(rank, key=rank.__getitem__, reverse=True)
+        active = sorted(rank, key=rank.__getitem__, reverse=descending)
         rows = workload.now.rows
         idle = [key for key in rows if key not in rank and key not in workload.own]
         idle.sort(key=lambda key: rows[key][5], reverse=True)

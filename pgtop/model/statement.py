@@ -109,6 +109,13 @@ class DetailOf(Request[StatementDetail]):
 
 
 @dataclass(frozen=True, slots=True)
+class TextsOf(Request[tuple[StatementText, ...]]):
+    """Asks for the texts of some statements; those thrown out meanwhile are missing."""
+
+    queryids: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class FindStatements(Request[str]):
     """Asks which other database of the cluster has pg_stat_statements; answers its name."""
 

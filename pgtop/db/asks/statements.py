@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from pgtop.analysis.redact import mask_passwords
 from pgtop.db.connection import Statement
-from pgtop.db.queries.statements import NOT_INSTALLED
+from pgtop.db.queries.statements import NOT_INSTALLED, TEXTS
 from pgtop.model.sample import SourceError
-from pgtop.model.statement import DetailOf, FindStatements, StatementDetail, UseDatabase
+from pgtop.model.statement import (
+    DetailOf,
+    FindStatements,
+    StatementDetail,
+    StatementText,
+    TextsOf,
+    UseDatabase,
+)
 
 if TYPE_CHECKING:
     from pgtop.db.collector import Collector
@@ -40,6 +47,18 @@ async def detail_of(collector: Collector, request: DetailOf) -> StatementDetail:
     text, *values = rows[0]
     return StatementDetail(
         query=mask_passwords(text or ""), counters=tuple(zip(names, values, strict=True))
+    )
+
+
+async def texts_of(collector: Collector, request: TextsOf) -> tuple[StatementText, ...]:
+    """The texts of these statements alone: what travels is small, the cost is the file's."""
+    sql = TEXTS.render(collector.catalog) + "   AND queryid = ANY (%s::int8[])"
+    (rows,) = await collector.rows(
+        [Statement(sql, (sorted(request.queryids),))], what="texts", work_mem=TEXTS.work_mem
+    )
+    return tuple(
+        StatementText(userid, dbid, queryid, toplevel, mask_passwords(query or ""), length or 0)
+        for userid, dbid, queryid, toplevel, query, length in rows
     )
 
 
@@ -91,6 +110,7 @@ async def use_database(collector: Collector, request: UseDatabase) -> str:
 
 ASKS: dict[type[Any], Any] = {
     DetailOf: detail_of,
+    TextsOf: texts_of,
     FindStatements: find_statements,
     UseDatabase: use_database,
 }

@@ -1,0 +1,323 @@
+"""The application: a header, a line of tabs, one pane, a line of keys."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, cast
+
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+
+from pgtop.advice import Facts, Rule, Verdict, judge
+from pgtop.config import Config
+from pgtop.model.request import Request
+from pgtop.model.sample import Source
+from pgtop.terminal.glyphs import SEVERITY
+from pgtop.ui.ending import Ending
+from pgtop.ui.header import FULL_WIDTH, Rates, header_lines
+from pgtop.ui.lines import Line, Lines
+from pgtop.ui.live_pane import LivePane
+from pgtop.ui.live_table import Tone
+from pgtop.ui.panes import PANES
+from pgtop.ui.schedule import Lanes, Schedule
+
+LEAST_WIDTH, LEAST_HEIGHT = 60, 15
+"""Below this the screen says that it is too small."""
+
+INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+
+
+class PgtopApp(Ending, App[int]):
+    """Live PostgreSQL inspection."""
+
+    CSS_PATH = "pgtop.tcss"
+    TITLE = "pgtop"
+    AUTO_FOCUS = "LiveTable"
+    ENABLE_COMMAND_PALETTE = True
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(digit, f"tab({digit})", f"tab {digit}", show=False, id=f"tab.{digit}")
+            for digit in "123456789"
+        ),
+        Binding("space", "freeze", "freeze", show=False, id="app.freeze"),
+        Binding("R", "refresh_now", "read now", show=False, id="app.refresh"),
+        Binding("plus", "interval(1)", "slower", show=False, id="app.slower"),
+        Binding("minus", "interval(-1)", "faster", show=False, id="app.faster"),
+        Binding("colon,ctrl+p", "command_palette", "palette", show=False, id="app.palette"),
+        Binding("question_mark", "help", "help", id="app.help"),
+        Binding("q,ctrl+c,ctrl+q", "leave", "quit", id="app.quit"),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False, id="app.suspend"),
+    ]
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        config: Config | None = None,
+        rules: Sequence[Rule] = (),
+        seconds: float | None = None,
+        first_pane: str | None = None,
+    ) -> None:
+        self.config = config or Config()
+        self.ascii_only = self.config.ascii
+        super().__init__()
+        self.source = source
+        self.rules = rules
+        self.seconds = seconds
+        self.verdict: Verdict | None = None
+        self.rates = Rates()
+        self.panes: dict[str, LivePane] = {}
+        self.current: LivePane | None = None
+        self._first = first_pane
+        self.schedule = Schedule(
+            source, interval=self.config.interval, lanes=self._lanes, on_change=self.on_reading
+        )
+        self.theme = _theme(self.config.theme)
+
+    # -- the frame -----------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Header, tabs, panes, footer."""
+        yield Lines(id="header")
+        yield Lines(id="tabs")
+        yield Container(id="panes")
+        yield Lines(id="footer")
+
+    async def on_mount(self) -> None:
+        """Show the first tab and begin to read; the other tabs are built when first opened."""
+        self.set_keymap(dict(self.config.keys))
+        self.watch_terminal()
+        first = next((p for p in PANES if self._first == p.NAME), PANES[0])
+        await self.show_pane(first.NAME)
+        task = self.schedule.start()
+        task.add_done_callback(self._schedule_ended)
+        self.set_interval(1.0, self.tick)
+        if self.seconds is not None:
+            self.set_timer(self.seconds, lambda: self.exit(0))
+
+    def _schedule_ended(self, task: Any) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._handle_exception(error)
+
+    async def show_pane(self, name: str) -> LivePane:
+        """Bring a tab into view, at once with what is known, and have it read."""
+        pane = self.panes.get(name)
+        if pane is None:
+            pane = self.panes[name] = next(p for p in PANES if name == p.NAME)()
+            pane.display = False
+            await self.query_one("#panes").mount(pane)
+        if pane is not self.current:
+            if self.current is not None:
+                self.current.display = False
+            pane.display = True
+            self.current = pane
+            pane.focus_inside()
+            self.paint()
+            self.schedule.now()
+        return pane
+
+    def on_resize(self) -> None:
+        """Two lines of header where there is room; a sentence where there is none."""
+        small = self.size.width < LEAST_WIDTH or self.size.height < LEAST_HEIGHT
+        self.set_class(small, "-small")
+        self.set_class(self.size.width >= FULL_WIDTH, "-wide")
+        self.tick()
+
+    # -- data ----------------------------------------------------------------------------
+
+    def _lanes(self) -> Lanes:
+        lanes: dict[type[Any], float] = {}
+        for pane in (*self.panes.values(),):
+            if pane is self.current:
+                lanes.update(pane.LANES)
+        return lanes
+
+    @property
+    def facts(self) -> Facts:
+        """What rules and panes may look at."""
+        board = self.schedule.board
+        return Facts(board.samples, board.derived)
+
+    def on_reading(self) -> None:
+        """A reading arrived, or failed."""
+        self.rates.take(self.schedule.board)
+        self.verdict = judge(self.facts, self.rules) if self.rules else None
+        self.paint()
+
+    def paint(self) -> None:
+        """Everything from what is known now."""
+        pane = self.current
+        if pane is None or not self.is_running:
+            return
+        board = self.schedule.board
+        pane.table.set_stale(not self.schedule.status.connected)
+        if board.reading is not None:
+            pane.facts = self.facts
+            pane.show_facts(pane.facts)
+        self.tick()
+
+    def tick(self) -> None:
+        """Header, tabs and footer, each redrawn only if it says something else."""
+        if not self.screen_stack:
+            return
+        frame = self.screen_stack[0]
+        if not frame.query("#header"):
+            return
+        now = time.monotonic()
+        schedule = self.schedule
+        width = self.size.width
+        if self.has_class("-small"):
+            size = f"{self.size.width}x{self.size.height}"
+            text = f"pgtop needs {LEAST_WIDTH}x{LEAST_HEIGHT}, this is {size}"
+            frame.query_one("#header", Lines).show(Line(((text, "warning"),)))
+            return
+        frame.query_one("#header", Lines).show(
+            *header_lines(
+                schedule.board, schedule.status, self.rates, width, now, schedule.interval
+            )
+        )
+        frame.query_one("#tabs", Lines).show(self._tab_line(width))
+        frame.query_one("#footer", Lines).show(self._key_line(width))
+
+    def _tab_line(self, width: int) -> Line:
+        pieces: list[tuple[str, Tone]] = [(" ", "")]
+        for pane in PANES:
+            chosen = self.current is not None and pane.NAME == self.current.NAME
+            title = pane.TITLE if width >= FULL_WIDTH else pane.SHORT
+            badge = self._badge(pane)
+            pieces.append((f"[{pane.DIGIT} {title}]" if chosen else f" {pane.DIGIT} {title} ",
+                           "key" if chosen else "dim"))  # fmt: skip
+            if badge is not None:
+                pieces.append(badge)
+        return Line(tuple(pieces))
+
+    def _badge(self, pane: type[LivePane]) -> tuple[str, Tone] | None:
+        found = [f for f in (self.verdict.findings if self.verdict else ()) if pane.owns(f)]
+        if not found:
+            return None
+        worst = found[0].severity
+        return f"{SEVERITY[worst]}{len(found)} ", cast(Tone, worst)
+
+    def _key_line(self, width: int) -> Line:
+        pieces: list[tuple[str, Tone]] = [(" ", "")]
+        used = 1
+        for key, description in self.shown_keys():
+            size = len(key) + len(description) + 3
+            if used + size > width:
+                break
+            pieces += [(key, "key"), (f" {description}  ", "dim")]
+            used += size
+        return Line(tuple(pieces))
+
+    def shown_keys(self) -> list[tuple[str, str]]:
+        """(key, what it does) of the current tab and the app, for footer and help."""
+        nodes: list[Any] = [self.current] if self.current else []
+        keys: dict[str, str] = {}
+        for node in (*nodes, self):
+            for many in node._bindings.key_to_bindings.values():
+                for bound in many:
+                    if bound.show and bound.description:
+                        keys.setdefault(bound.description, self.get_key_display(bound))
+        return [(key, description) for description, key in keys.items()]
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Keys by the names printed on them."""
+        names = {"enter": "Enter", "escape": "Esc", "space": "space"}
+        return names.get(binding.key) or super().get_key_display(binding)
+
+    # -- what panes use --------------------------------------------------------------------
+
+    async def ask(self, request: Request[Any]) -> Any:
+        """Pass a question to the server; cancelling the caller ends it there."""
+        return await self.schedule.ask(request)
+
+    def note(self, message: str, severity: str = "information") -> None:
+        """A short message at the foot; server text in it is no markup."""
+        from pgtop.terminal.safe import safe
+
+        self.notify(safe(message), severity=cast(Any, severity), markup=False, timeout=6)
+
+    def copy_text(self, text: str, what: str) -> None:
+        """Copy `text`; the message says where it went."""
+        self.copy_to_clipboard(text)
+        self.note(f"copied the {what}, {len(text):,} characters")
+
+    # -- keys ----------------------------------------------------------------------------
+
+    async def action_tab(self, digit: int) -> None:
+        """Bring the tab of this digit into view."""
+        for pane in PANES:
+            if str(digit) == pane.DIGIT:
+                await self.show_pane(pane.NAME)
+                return
+        self.note(f"there is no tab {digit} yet")
+
+    def action_freeze(self) -> None:
+        """Stop reading, or go on."""
+        self.schedule.freeze(self.schedule.status.frozen_at is None)
+        self.tick()
+
+    def action_refresh_now(self) -> None:
+        """Read at once, also what was refused before."""
+        self.schedule.now(again=True)
+
+    def action_interval(self, step: int) -> None:
+        """Read less often, or more."""
+        steps = INTERVALS
+        nearest = min(range(len(steps)), key=lambda i: abs(steps[i] - self.schedule.interval))
+        self.schedule.interval = steps[max(0, min(len(steps) - 1, nearest + step))]
+        self.schedule.now()
+        self.tick()
+
+    def action_help(self) -> None:
+        """All keys."""
+        from pgtop.ui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.current))
+
+    def action_leave(self) -> None:
+        """Quit, from wherever one is."""
+        self.exit(0)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Any:
+        """What the palette offers."""
+        for pane in PANES:
+            yield SystemCommand(
+                f"{pane.DIGIT} {pane.TITLE}", "Go to this tab", _call(self, f"tab({pane.DIGIT})")
+            )
+        for name, help_, action in (
+            ("Freeze", "Stop reading, or go on", "freeze"),
+            ("Read now", "Also what was refused before", "refresh_now"),
+            ("Slower", "A longer interval", "interval(1)"),
+            ("Faster", "A shorter interval", "interval(-1)"),
+            ("Theme", "Choose colours", "change_theme"),
+            ("Keys", "All keys", "help"),
+            ("Quit", "Leave pgtop", "leave"),
+        ):
+            yield SystemCommand(name, help_, _call(self, action))
+
+    async def on_unmount(self) -> None:
+        """Leave the server."""
+        await self.schedule.stop()
+        await self.source.close()
+
+
+def _call(app: App[Any], action: str) -> Callable[[], Any]:
+    async def run() -> None:
+        await app.run_action(action)
+
+    return run
+
+
+def _theme(name: str) -> str:
+    plain_terminal = os.environ.get("TERM", "") in ("linux", "vt100", "vt220", "xterm", "screen")
+    truecolor = os.environ.get("COLORTERM", "") in ("truecolor", "24bit")
+    if name == "auto":
+        return "ansi-dark" if plain_terminal and not truecolor else "textual-dark"
+    return {"dark": "textual-dark", "light": "textual-light", "ansi": "ansi-dark"}.get(name, name)

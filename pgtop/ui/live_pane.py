@@ -1,0 +1,149 @@
+"""The base of every tab that follows the server."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from pgtop.advice import Facts
+from pgtop.model.finding import Finding
+from pgtop.model.sample import SourceError
+from pgtop.ui.lines import Lines
+from pgtop.ui.live_table import LiveTable
+from pgtop.ui.schedule import Lanes
+
+
+class LivePane(Vertical):
+    """A tab: says what it needs read, and shows it.
+
+    Data moves one way: the schedule reads `LANES`, the app calls `show_facts`, which is
+    pure sorting and formatting down to `LiveTable.show`. A pane never touches the source
+    except through `self.ask`.
+    """
+
+    NAME: ClassVar[str]
+    """Its id, lower case."""
+
+    DIGIT: ClassVar[str]
+    TITLE: ClassVar[str]
+    SHORT: ClassVar[str]
+    """Its name at 80 columns."""
+
+    LANES: ClassVar[Lanes] = {}
+    """What is read while it is in view; 0 is every interval."""
+
+    RULES: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of the names of the rules whose findings this tab explains."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "filter", id="pane.filter"),
+        Binding("y", "copy", "copy", id="pane.copy"),
+        Binding("Y", "copy_all", "copy all shown", show=False, id="pane.copyall"),
+        Binding("v", "view_text", "text to select", show=False, id="pane.text"),
+        Binding("escape", "back", "back", show=False, id="pane.back"),
+    ]
+
+    DEFAULT_CSS = "LivePane { height: 1fr; }"
+
+    def __init__(self) -> None:
+        super().__init__(id=self.NAME)
+        self.facts = Facts()
+        self.filter_text = ""
+        self.remedy: str | None = None
+        """SQL that would bring what is missing; `y` copies it while nothing is shown."""
+
+    def compose(self) -> ComposeResult:
+        """A head line and a table."""
+        yield Lines(id=f"{self.NAME}-head")
+        yield self.make_table()
+
+    def make_table(self) -> LiveTable[Any]:
+        """The pane's table."""
+        raise NotImplementedError  # every pane has its own columns
+
+    @classmethod
+    def owns(cls, finding: Finding) -> bool:
+        """Whether this tab is where a finding is explained."""
+        return finding.rule.startswith(cls.RULES) if cls.RULES else False
+
+    @property
+    def table(self) -> LiveTable[Any]:
+        """The pane's table."""
+        return self.query_one(LiveTable)
+
+    @property
+    def head(self) -> Lines:
+        """The line over the table."""
+        return self.query_one(f"#{self.NAME}-head", Lines)
+
+    def show_facts(self, facts: Facts) -> None:
+        """Show what was read. Called after every reading while in view, and on coming into view."""
+        raise NotImplementedError  # every pane shows something else
+
+    def say_unreadable(self, error: SourceError) -> None:
+        """In place of rows: why there are none, and what would help."""
+        self.remedy = error.remedy
+        help_ = f": {error.remedy}  (y copies)" if error.remedy else ""
+        self.table.empty = f"{error.why}{help_}"
+        self.table.show((), lambda index: None)
+
+    def focus_inside(self) -> None:
+        """Take the keyboard: the pane came into view."""
+        self.table.focus()
+
+    def refilter(self) -> None:
+        """Show the same facts again with another filter, sort or base."""
+        self.show_facts(self.facts)
+
+    # -- keys ----------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Open the filter line."""
+        from pgtop.ui.filter import FilterLine  # 15 ms, needed once
+
+        if not self.query(FilterLine):
+            self.mount(FilterLine(self))
+
+    def action_back(self) -> None:
+        """Close what is open: first the filter."""
+        if self.filter_text:
+            self.filter_text = ""
+            self.refilter()
+
+    def copied_text(self) -> tuple[str, str] | None:
+        """(text, what it is) for `y`; None where there is nothing."""
+        row = self.table.cursor_row
+        if row is None:
+            return (self.remedy, "remedy") if self.remedy else None
+        return self.table.as_tsv([self.table.cursor_index]), "row"
+
+    def action_copy(self) -> None:
+        """Copy what the cursor is on."""
+        found = self.copied_text()
+        if found is None:
+            self.app.note("nothing to copy here")  # type: ignore[attr-defined]
+        else:
+            self.app.copy_text(*found)  # type: ignore[attr-defined]
+
+    def action_copy_all(self) -> None:
+        """Copy the table as it is shown."""
+        table = self.table
+        if table.row_count:
+            self.app.copy_text(table.as_tsv(), f"{table.row_count} rows")  # type: ignore[attr-defined]
+
+    def action_view_text(self) -> None:
+        """Show what `y` would copy full width, to select by hand."""
+        found = self.copied_text()
+        if found is not None:
+            from pgtop.ui.screens.text import TextScreen
+
+            self.app.push_screen(TextScreen(found[0]))
+
+
+def pane_of(widget: Widget) -> LivePane | None:
+    """The pane a widget stands in."""
+    return next((node for node in widget.ancestors_with_self if isinstance(node, LivePane)), None)

@@ -1,0 +1,201 @@
+"""Which readings when: one loop that never queues and never overtakes itself.
+
+Fast lanes are read every interval while their tab is in view, slow lanes when their time
+has come. The gap is measured from the end of a reading and is at least twice as long as
+the reading took: a slow server is asked less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pgtop.analysis.derived import Board
+from pgtop.analysis.workload import Workload
+from pgtop.model.request import Request
+from pgtop.model.sample import Disconnected, Reading, Sample, Source, SourceError
+from pgtop.model.server import DatabaseCounters, Link, Server, Vitals
+from pgtop.model.statement import StatementText, TextsOf
+
+Lanes = Mapping[type[Any], float]
+"""Row type -> least seconds between two readings; 0 is every interval."""
+
+HEADER: Lanes = {Server: 0, Vitals: 0, Link: 0, DatabaseCounters: 0}
+
+OLD_COLLECTOR_S = 15.0
+"""Up to 14 a reading of pg_stat_database makes the collector write its files out: 101 MB in 20 s
+with 20,000 tables when read every 2 s."""
+
+TEXTS_S = 10.0
+"""Texts of new statements are read at most this often …"""
+
+TEXTS_COST = 50.0
+"""… and after at least this many times what the last such reading cost the server."""
+
+SLOWER = 2.0
+"""The gap is at least this many times the duration of the reading before it."""
+
+
+@dataclass(slots=True)
+class Status:
+    """How the link to the server stands, for the header."""
+
+    connected: bool = True
+    why: str = ""
+    """Why not connected."""
+
+    retry_at: float | None = None
+    """`time.monotonic()` of the next attempt; None: only on a key."""
+
+    asked_at: float | None = None
+    """When the reading under way began; None: none is."""
+
+    read_at: float | None = None
+    """When the last reading arrived."""
+
+    frozen_at: float | None = None
+    """Since when the user has the screen frozen."""
+
+
+class Schedule:
+    """Reads what is due, keeps it on the board, tells the screen."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        interval: float,
+        lanes: Callable[[], Lanes],
+        on_change: Callable[[], None],
+    ) -> None:
+        self.board = Board()
+        self.status = Status()
+        self.interval = interval
+        self._source = source
+        self._lanes = lanes
+        self._on_change = on_change
+        self._read_at: dict[type[Any], float] = {}
+        self._wake = asyncio.Event()
+        self._texts_at = 0.0
+        self._texts_cost_s = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin. The task ends only with an error that is a defect of ours."""
+        self._task = asyncio.create_task(self._run(), name="schedule")
+        return self._task
+
+    async def stop(self) -> None:
+        """End; a reading under way is cancelled on the server."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=1.2)
+
+    def now(self, *, again: bool = False) -> None:
+        """Read at once: a key asked for it, or another tab came into view.
+
+        With `again`, slow lanes too, and what was refused before.
+        """
+        if again:
+            self._read_at.clear()
+            forget = getattr(self._source, "forget_refusals", None)
+            if forget is not None:
+                forget()
+        self.status.retry_at = None
+        self._wake.set()
+
+    def freeze(self, frozen: bool) -> None:
+        """Stop reading, or go on."""
+        self.status.frozen_at = time.monotonic() if frozen else None
+        self._wake.set()
+
+    async def ask(self, request: Request[Any]) -> Any:
+        """Pass a question on to the source."""
+        return await self._source.ask(request)
+
+    async def _run(self) -> None:
+        while True:
+            started = time.monotonic()
+            wait: float | None = self.interval
+            if self.status.frozen_at is None:
+                wait = await self._once()
+                took = time.monotonic() - started
+                if wait is not None:
+                    wait = max(wait, SLOWER * took)
+            self._on_change()
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), wait)
+            except asyncio.TimeoutError:
+                continue
+
+    async def _once(self) -> float | None:
+        """One reading; returns seconds to the next, None where only a key brings it."""
+        status = self.status
+        due = self._due()
+        status.asked_at = time.monotonic()
+        try:
+            reading = await self._source.read(due)
+            self._take(reading, due)
+            await self._read_texts()
+        except Disconnected as error:
+            if status.connected or status.why != error.why:
+                status.connected, status.why = False, error.why
+            now = time.monotonic()
+            status.retry_at = None if error.retry_in is None else now + error.retry_in
+            self._read_at.clear()
+            return error.retry_in
+        finally:
+            status.asked_at = None
+        return self.interval
+
+    def _take(self, reading: Reading, due: list[type[Any]]) -> None:
+        restarts = self.board.restarts
+        self.board.take(reading)
+        if self.board.restarts != restarts:
+            self._read_at.clear()  # names and slow lanes of another server or database
+            self._wake.set()
+        now = time.monotonic()
+        self._read_at.update(dict.fromkeys(due, now))
+        if StatementText in due:
+            self._texts_at, self._texts_cost_s = now, reading.server_ms / 1_000
+        self.status.connected, self.status.why = True, ""
+        self.status.read_at = reading.arrived_at
+
+    def _due(self) -> list[type[Any]]:
+        now = time.monotonic()
+        lanes = {**HEADER, **self._lanes()}
+        server = self.board.samples.get(Server)
+        if isinstance(server, Sample) and server.rows and server.rows[0].version_num < 150000:
+            lanes[DatabaseCounters] = OLD_COLLECTOR_S
+        return [
+            row_type
+            for row_type, least in lanes.items()
+            if row_type not in self._read_at or now - self._read_at[row_type] >= least
+        ]
+
+    async def _read_texts(self) -> None:
+        """The texts of statements that came up since: rarely, for one reading costs the same
+        whatever it asks for."""
+        workload = self.board.derived.get(Workload)
+        if workload is None or not workload.textless:
+            return
+        if StatementText not in self._read_at:
+            return
+        now = time.monotonic()
+        if now - self._texts_at < max(TEXTS_S, TEXTS_COST * self._texts_cost_s):
+            return
+        asked = TextsOf(frozenset(key[2] for key in workload.textless))
+        try:
+            rows = await self._source.ask(asked)
+        except Disconnected:
+            raise
+        except SourceError as error:
+            self.board.samples[StatementText] = error
+            self._texts_at = now
+            return
+        self._texts_at, self._texts_cost_s = now, time.monotonic() - now
+        self.board.add(StatementText, rows)
