@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, cast
 
+from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -122,11 +123,11 @@ class PgtopApp(Ending, App[int]):
             self.schedule.now()
         return pane
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Two lines of header where there is room; a sentence where there is none."""
-        small = self.size.width < LEAST_WIDTH or self.size.height < LEAST_HEIGHT
-        self.set_class(small, "-small")
-        self.set_class(self.size.width >= FULL_WIDTH, "-wide")
+        width, height = event.size
+        self.set_class(width < LEAST_WIDTH or height < LEAST_HEIGHT, "-small")
+        self.set_class(width >= FULL_WIDTH, "-wide")
         self.tick()
 
     # -- data ----------------------------------------------------------------------------
@@ -223,7 +224,10 @@ class PgtopApp(Ending, App[int]):
             for many in node._bindings.key_to_bindings.values():
                 for bound in many:
                     if bound.show and bound.description:
-                        keys.setdefault(bound.description, self.get_key_display(bound))
+                        key = self.get_key_display(bound)
+                        known = keys.get(bound.description)
+                        if known is None or key.isalnum() > known.isalnum():
+                            keys[bound.description] = key
         return [(key, description) for description, key in keys.items()]
 
     def get_key_display(self, binding: Binding) -> str:

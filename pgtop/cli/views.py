@@ -1,0 +1,96 @@
+"""What each section of the report reads, and who makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pgtop.advice import Facts, judge
+from pgtop.advice.rules import RULES
+from pgtop.analysis.derived import Board
+from pgtop.analysis.redact import mask_literals
+from pgtop.analysis.workload import OWN, Workload
+from pgtop.model.sample import Source, SourceError
+from pgtop.model.server import Database, DatabaseCounters, Link, Role, Server, Vitals
+from pgtop.model.statement import Running, Statement, StatementsInfo, StatementText
+from pgtop.report.document import Cost, document
+
+Section = Callable[[Facts], Any]
+"""Facts -> the section's part of the JSON. Raises SourceError where it cannot be made."""
+
+ALWAYS: tuple[type[Any], ...] = (Server, Link, Vitals, DatabaseCounters)
+
+READS: Mapping[str, tuple[type[Any], ...]] = {
+    "queries": (Statement, StatementText, Running, Role, Database, StatementsInfo),
+}
+"""Section -> the row types it needs. Findings need those of every section."""
+
+MAKES: Mapping[str, Section] = {}
+"""Section -> its maker, for all but queries and findings, which `document` makes itself."""
+
+
+class Watch:
+    """Reads a server a few times and makes the report of it."""
+
+    def __init__(self, source: Source, sections: Sequence[str]) -> None:
+        self.board = Board()
+        self.sections = tuple(sections)
+        self._source = source
+        names = READS.keys() if "findings" in sections else [n for n in READS if n in sections]
+        self._types = dict.fromkeys((*ALWAYS, *(t for name in names for t in READS[name])))
+        self._server_ms = 0.0
+        self._round_trips = 0
+        self._first_at: float | None = None
+
+    async def read(self, *, first: bool = False) -> None:
+        """One reading; texts only the first time, and at the end those that are new."""
+        kinds = [kind for kind in self._types if first or kind is not StatementText]
+        reading = await self._source.read(kinds)
+        self.board.take(reading)
+        self._server_ms += reading.server_ms
+        self._round_trips += reading.round_trips
+        if self._first_at is None:
+            self._first_at = reading.taken_at
+
+    def document(self, *, redact: bool = False) -> dict[str, Any]:
+        """The report of what was read."""
+        board = self.board
+        facts = Facts(board.samples, board.derived)
+        verdict = judge(facts, RULES)
+        taken_at = board.reading.taken_at if board.reading else 0.0
+        made = document(
+            board.samples,
+            board.derived,
+            verdict,
+            sections=self.sections,
+            extra=self._extra(facts),
+            taken_at=taken_at,
+            window_s=taken_at - (self._first_at or taken_at),
+            cost=Cost(self._server_ms, self._round_trips, self._own_temp_blocks()),
+        )
+        if redact:
+            for part in made.get("queries", ()):
+                part["query"] = mask_literals(part["query"] or "") or None
+        return made
+
+    def _extra(self, facts: Facts) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for name in self.sections:
+            if name in MAKES:
+                try:
+                    made[name] = MAKES[name](facts)
+                except SourceError as error:
+                    made[name] = error
+        return made
+
+    def _own_temp_blocks(self) -> int | None:
+        """Temporary blocks that pgtop's own statements wrote while it watched."""
+        workload: Workload | None = self.board.derived.get(Workload)
+        if workload is None or workload.now is None or workload.first is None:
+            return None
+        before = workload.first.rows
+        return sum(
+            row.temp_blks_written - (before[key].temp_blks_written if key in before else 0)
+            for key, row in workload.now.rows.items()
+            if workload.texts.get(key, "").startswith(OWN)
+        )

@@ -1,0 +1,194 @@
+"""The report for people: plain text for a terminal, Markdown for an incident channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pgtop.analysis import units
+from pgtop.terminal.glyphs import SEVERITY
+from pgtop.terminal.safe import safe
+
+Json = Mapping[str, Any]
+
+MOST_ROWS = 20
+"""Rows of a section that people get; JSON holds all."""
+
+MOST_TEXT = 90
+"""Characters of a statement in a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One column of a section's table."""
+
+    title: str
+    value: Callable[[Json], str]
+    right: bool = True
+
+
+def _text(row: Json, key: str) -> str:
+    value = " ".join(str(row.get(key) or units.UNKNOWN).split())
+    return value if len(value) <= MOST_TEXT else value[: MOST_TEXT - 1] + "…"
+
+
+def _of(key: str, shown: Callable[[Any], str]) -> Callable[[Json], str]:
+    return lambda row: shown(row.get(key))
+
+
+QUERIES: tuple[Shown, ...] = (
+    Shown("share", _of("share_fraction", units.percent)),
+    Shown("total/s", _of("ms_per_s", units.ms)),
+    Shown("mean", _of("mean_ms", units.ms)),
+    Shown("calls/s", _of("calls_per_s", units.rate)),
+    Shown("calls", _of("calls", units.count)),
+    Shown("user", lambda row: _text(row, "user"), right=False),
+    Shown("statement", lambda row: _text(row, "query"), right=False),
+)
+
+SECTIONS: dict[str, tuple[str, tuple[Shown, ...]]] = {
+    "queries": ("Queries, costliest of the window first", QUERIES),
+}
+"""Section -> its title and columns. A section of another module adds its own line here."""
+
+
+def as_text(report: Json) -> str:
+    """The report for a terminal; nothing in it is an escape sequence."""
+    lines = [_server_line(report), ""]
+    if "findings" in report:
+        lines += [*_findings(report), ""]
+    for name, (title, columns) in SECTIONS.items():
+        if name in report:
+            lines += [title, *_table(report[name], columns), ""]
+    lines += _unavailable(report)
+    return "\n".join(safe(line, spaces=True).rstrip() for line in lines).rstrip() + "\n"
+
+
+def _server_line(report: Json) -> str:
+    server, cost = report["server"], report["self"]
+    role = "standby" if server["in_recovery"] else "primary"
+    via = f" via {server['pooler']}" if server["pooler"] else ""
+    return (
+        f"{server['database']}: PostgreSQL {server['version']} {role}{via}, {report['taken_at']},"
+        f" {units.seconds(report['window_s'])} watched; pgtop cost the server"
+        f" {units.ms(cost['server_ms'])} in {cost['round_trips']} round trips"
+    )
+
+
+def _findings(report: Json) -> Iterable[str]:
+    found = report["findings"]
+    if not found:
+        missing = sum("." in part["what"] for part in report["unavailable"])
+        judged = "all checks passed" if not missing else f"{missing} checks were not possible"
+        yield f"no finding: {judged}"
+        return
+    yield units.plural(len(found), "finding") + ", worst first"
+    for part in found:
+        yield f"  {SEVERITY[part['severity']]} {part['title']}   [{part['rule']}]"
+        yield f"      {part['why']}"
+        remedy = part["remedy"]
+        if remedy is None:
+            yield f"      {part['no_remedy']}"
+        else:
+            yield from (f"      {line}" for line in remedy["sql"])
+            yield from (f"      undo: {line}" for line in remedy["undo"])
+            if remedy["caution"]:
+                yield f"      caution: {remedy['caution']}"
+
+
+def _unavailable(report: Json) -> Iterable[str]:
+    parts = report["unavailable"]
+    if parts:
+        yield "Not available"
+    for part in parts:
+        remedy = f": {part['remedy']}" if part["remedy"] else ""
+        yield f"  {part['what']}: {part['why']}{remedy}"
+
+
+def _table(rows: Sequence[Json], columns: Sequence[Shown]) -> Iterable[str]:
+    cells = [[safe(column.value(row)) for column in columns] for row in rows[:MOST_ROWS]]
+    widths = [
+        max(len(column.title), *(len(line[i]) for line in cells)) if cells else len(column.title)
+        for i, column in enumerate(columns)
+    ]
+    for line in ([column.title for column in columns], *cells):
+        yield "  " + "  ".join(
+            text.rjust(width) if column.right else text.ljust(width)
+            for text, width, column in zip(line, widths, columns, strict=True)
+        )
+    if len(rows) > MOST_ROWS:
+        yield f"  and {len(rows) - MOST_ROWS} more (--format json has them all)"
+
+
+def as_markdown(report: Json) -> str:
+    """The report for an incident channel; server text cannot make markup."""
+    lines = [f"**{_cell(_server_line(report))}**", ""]
+    if "findings" in report:
+        lines += [*_findings_markdown(report), ""]
+    for name, (title, columns) in SECTIONS.items():
+        if name in report:
+            lines += [f"### {title}", "", *_table_markdown(report[name], columns), ""]
+    if report["unavailable"]:
+        lines += ["### Not available", ""]
+        lines += [
+            f"- {_cell(part['what'])}: {_cell(part['why'])}"
+            + (f" {_code(part['remedy'])}" if part["remedy"] else "")
+            for part in report["unavailable"]
+        ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _findings_markdown(report: Json) -> Iterable[str]:
+    if not report["findings"]:
+        yield next(iter(_findings(report)))
+        return
+    for part in report["findings"]:
+        yield f"- **{part['severity']}** {_cell(part['title'])} ({_code(part['rule'])})"
+        yield f"  {_cell(part['why'])}"
+        remedy = part["remedy"]
+        if remedy is None:
+            yield f"  {_cell(part['no_remedy'] or '')}"
+        else:
+            yield "  ```sql"
+            yield from (f"  {_fenced(line)}" for line in remedy["sql"])
+            yield from (f"  -- undo: {_fenced(line)}" for line in remedy["undo"])
+            yield "  ```"
+
+
+def _table_markdown(rows: Sequence[Json], columns: Sequence[Shown]) -> Iterable[str]:
+    yield "| " + " | ".join(column.title for column in columns) + " |"
+    yield "|" + "|".join("---:" if column.right else "---" for column in columns) + "|"
+    for row in rows[:MOST_ROWS]:
+        texts = (column.value(row) for column in columns)
+        yield (
+            "| "
+            + " | ".join(
+                _cell(text) if column.right else _code(text)
+                for text, column in zip(texts, columns, strict=True)
+            )
+            + " |"
+        )
+    if len(rows) > MOST_ROWS:
+        yield f"\nand {len(rows) - MOST_ROWS} more"
+
+
+_SPECIAL = str.maketrans({char: "\\" + char for char in "\\`*_[]<>|#~"} | {"&": "&amp;"})
+
+
+def _cell(text: str) -> str:
+    return safe(text).translate(_SPECIAL)
+
+
+def _code(text: str) -> str:
+    """Inline code that holds whatever it holds."""
+    shown = safe(text).replace("|", "\\|")
+    fence = "`"
+    while fence in shown:
+        fence += "`"
+    gap = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{fence}{gap}{shown}{gap}{fence}"
+
+
+def _fenced(text: str) -> str:
+    return safe(text).replace("```", "'''")
