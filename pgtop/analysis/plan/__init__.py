@@ -1,1 +1,1 @@
-"""Plans: parse, count, flatten. Pure."""
+"""EXPLAIN's plans: read from any form and frame, and what their numbers mean."""
