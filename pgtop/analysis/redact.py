@@ -17,7 +17,7 @@ _PASSWORD_CLAUSE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _KEY_VALUE = re.compile(
-    r"(?P<word>\b(?:password|sslpassword|passwd|pwd|token|secret)\s*=\s*)(?:'[^']*'?|\"[^\"]*\"?|[^\s'\";,)&]+)",
+    r"(?P<word>\b(?:password|sslpassword|passwd|pwd|token|secret)\s*=\s*)(?!\$\d)(?:'[^']*'?|\"[^\"]*\"?|[^\s'\";,)&]+)",
     re.IGNORECASE,
 )
 _URI = re.compile(

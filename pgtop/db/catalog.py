@@ -50,7 +50,8 @@ _SELF = """\
 SELECT /* pgtop */ current_setting('server_version_num')::int8, pg_is_in_recovery(),
        current_setting('is_superuser') = 'on', quote_ident(current_user),
        current_setting('server_encoding'), pg_backend_pid()::int8,
-       coalesce(current_setting('shared_preload_libraries', true), '')
+       CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE')
+            THEN current_setting('shared_preload_libraries') ELSE '' END
 """
 
 

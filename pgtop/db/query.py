@@ -36,7 +36,7 @@ class Catalog:
     """Names of all settings."""
 
     preloaded: frozenset[str]
-    """shared_preload_libraries."""
+    """shared_preload_libraries; empty where this role may not see it."""
 
     version_num: int
     in_recovery: bool

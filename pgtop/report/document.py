@@ -13,6 +13,7 @@ from typing import Any
 
 from pgtop import __version__
 from pgtop.advice import Verdict
+from pgtop.analysis.names import quote
 from pgtop.analysis.workload import Workload
 from pgtop.model.finding import Finding, Remedy
 from pgtop.model.sample import SourceError
@@ -75,7 +76,10 @@ def document(
             if isinstance(counters, SourceError):
                 unavailable.append(unavailable_part("queries", counters))
             else:
-                found["queries"] = queries_part(derived.get(Workload))
+                workload = derived.get(Workload)
+                found["queries"] = queries_part(workload)
+                if workload is not None and workload.hidden:
+                    unavailable.append(_hidden_part(workload.hidden, samples))
         elif name in extra:
             part = extra[name]
             if isinstance(part, SourceError):
@@ -92,6 +96,16 @@ def document(
 def unavailable_part(what: str, error: SourceError) -> Json:
     """Why a section is missing, and the SQL that would bring it."""
     return {"what": what, "why": error.why, "remedy": error.remedy}
+
+
+def _hidden_part(hidden: int, samples: Mapping[type[Any], Any]) -> Json:
+    server: Server | None = _row(samples, Server)
+    role = quote(server.user) if server else "…"
+    return {
+        "what": "queries.hidden",
+        "why": f"{hidden} statements of other roles are hidden from this role",
+        "remedy": f"GRANT pg_monitor TO {role};",
+    }
 
 
 def _row(samples: Mapping[type[Any], Any], row_type: type[Any]) -> Any:
@@ -127,6 +141,7 @@ def queries_part(workload: Workload | None) -> list[Json]:
     deltas = window.deltas()
     in_window = window.time_base != "reset"
     total = sum(d.exec_ms for d in deltas.values())
+    lifetime = sum(row.total_exec_time for row in workload.now.rows.values())
     rows = []
     for key in window.ordered("total", deltas):
         row = workload.now.rows.get(key)
@@ -135,6 +150,9 @@ def queries_part(workload: Workload | None) -> list[Json]:
         change = deltas.get(key)
         seconds = window.seconds if in_window else None
         blocks = row.shared_blks_hit + row.shared_blks_read
+        part, whole = change.exec_ms if change else 0.0, total
+        if not whole:  # nothing ran in the window: the share since the reset
+            part, whole = row.total_exec_time, lifetime
         rows.append(
             {
                 "queryid": str(row.queryid),
@@ -145,9 +163,7 @@ def queries_part(workload: Workload | None) -> list[Json]:
                 "total_ms": round(row.total_exec_time, 3),
                 "mean_ms": round(row.total_exec_time / row.calls, 4) if row.calls else None,
                 "rows": row.rows,
-                "share_fraction": round((change.exec_ms if change else 0.0) / total, 4)
-                if total
-                else None,
+                "share_fraction": round(part / whole, 4) if whole else None,
                 "calls_per_s": round((change.calls if change else 0) / seconds, 3)
                 if seconds
                 else None,

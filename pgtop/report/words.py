@@ -39,7 +39,7 @@ def _of(key: str, shown: Callable[[Any], str]) -> Callable[[Json], str]:
 
 QUERIES: tuple[Shown, ...] = (
     Shown("share", _of("share_fraction", units.percent)),
-    Shown("total/s", _of("ms_per_s", units.ms)),
+    Shown("total/s", _of("ms_per_s", lambda ms: units.ms(ms) if ms != 0 else units.NOTHING)),
     Shown("mean", _of("mean_ms", units.ms)),
     Shown("calls/s", _of("calls_per_s", units.rate)),
     Shown("calls", _of("calls", units.count)),

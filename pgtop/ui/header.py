@@ -79,11 +79,12 @@ def header_lines(
     where, who = _where(server, link, wide=width >= FULL_WIDTH)
     cost = _cost(board.reading)
     signs = vital_signs(vitals, rates, wide=width >= FULL_WIDTH)
-    if width >= FULL_WIDTH:
-        right = (*state(status, now, interval), ("   ", ""), (cost, "dim"), (" ", ""))
-        return (Line((*where, *who), right), Line((("", ""), *signs)))
+    urgent = not status.connected or status.frozen_at is not None or status.asked_at is not None
     right = (*state(status, now, interval), (" ", ""))
-    return (Line((*where, *signs), right),)
+    if width >= FULL_WIDTH:
+        costs = () if urgent else (("   ", ""), (cost, "dim"), (" ", ""))
+        return (Line((*where, *who), (*right, *costs), urgent), Line((("", ""), *signs)))
+    return (Line((*where, *signs), right, urgent),)
 
 
 def _where(server: Server, link: Link, *, wide: bool) -> tuple[Pieces, Pieces]:

@@ -26,6 +26,8 @@ class Line:
 
     left: Pieces = ()
     right: Pieces = ()
+    urgent: bool = False
+    """The right part keeps its room, and the left is cut."""
 
 
 class Lines(Widget):
@@ -72,7 +74,11 @@ class Lines(Widget):
         right = self._segments(line.right)
         used = sum(s.cell_length for s in left)
         tail = sum(s.cell_length for s in right)
-        if right and used + tail < width:
+        if line.urgent and used + tail >= width:
+            room = max(0, width - tail - 1)
+            left = list(Strip(left).crop(0, room))
+            used = room
+        if right and (used + tail < width or line.urgent):
             left.append(Segment(" " * (width - used - tail), base))
             left.extend(right)
         return Strip(left).adjust_cell_length(width, base).simplify()

@@ -87,7 +87,7 @@ class LivePane(Vertical):
     def say_unreadable(self, error: SourceError) -> None:
         """In place of rows: why there are none, and what would help."""
         self.remedy = error.remedy
-        help_ = f": {error.remedy}  (y copies)" if error.remedy else ""
+        help_ = f"\n{error.remedy}  (y copies)" if error.remedy else ""
         self.table.empty = f"{error.why}{help_}"
         self.table.show((), lambda index: None)
 

@@ -7,6 +7,7 @@ screen, so no server string can be markup or an escape sequence.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
@@ -400,10 +401,14 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
         width = self.size.width
         if index < len(self._keys):
             return self._body(index)
-        base = self._style("dim")
-        if y == 2 and not self._keys:
-            text = self._clean(" " + self.empty)
-            return Strip([Segment(set_cell_size(text, width), base)], width)
+        if not self._keys and y >= 2:
+            lines = [
+                part
+                for line in self.empty.split("\n")
+                for part in textwrap.wrap(self._clean(line), max(10, width - 2))
+            ]
+            text = " " + lines[y - 2] if y - 2 < len(lines) else ""
+            return Strip([Segment(set_cell_size(text, width), self._style("dim"))], width)
         return Strip([Segment(" " * width, self._style(""))], width)
 
     def _head(self) -> Strip:

@@ -191,6 +191,9 @@ class QueriesPane(LivePane):
         running = [age for _, age in workload.running.values()]
         if running:
             left.append((f"  {len(running)} running, oldest {units.age(max(running))}", "notice"))
+        texts = self.facts.samples.get(StatementText)
+        if isinstance(texts, SourceError):
+            left.append((f"  ! no texts: {texts.why}", "warning"))
         if workload.hidden:
             left.append((f"  ! {workload.hidden} hidden: GRANT pg_monitor", "warning"))
         keys: list[tuple[str, Tone]] = []
@@ -224,7 +227,7 @@ class QueriesPane(LivePane):
         """`<`, `>` or a click on a head chose a column."""
         name = event.table.sort_column or "total"
         if name in {metric for metric, _ in ORDERS.values()}:
-            self.metric = name  # type: ignore[assignment]
+            self.metric = name
         self.refilter()
 
     def action_time_base(self) -> None:
@@ -428,7 +431,7 @@ def columns(
     whole = units.rate if per_s else units.count
     sortable: Callable[[StatementView], Any] = lambda view: None  # noqa: E731 - the pane sorts keys
     return (
-        Column("share", "share", lambda v: share_cell(v.share), 15, "left", sortable,
+        Column("share", "share", lambda v: _share(v), 15, "left", sortable,
                from_width=100),
         Column("total", f"total{s}", amount(lambda d: d.exec_ms, units.ms), 8, sort=sortable),
         Column("mean", "mean", lambda v: _mean(v), 8, sort=sortable),
@@ -452,6 +455,12 @@ def columns(
         Column("statement", "statement", lambda v: sql_cell(v.query, tags(v)), 30, "left",
                frozen=True, flex=True),
     )  # fmt: skip
+
+
+def _share(view: StatementView) -> Cell:
+    if view.delta is not None and not view.delta.calls:
+        return units.NOTHING.rjust(6)
+    return share_cell(view.share)
 
 
 def _mean(view: StatementView) -> Cell:
