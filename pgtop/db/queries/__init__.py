@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pgtop.db.queries import server, statements
+from pgtop.db.queries import server, statements, tables
 from pgtop.db.query import Query
 
 _ALL: tuple[Query[Any], ...] = (
@@ -17,6 +17,10 @@ _ALL: tuple[Query[Any], ...] = (
     statements.TEXTS,
     statements.INFO,
     statements.RUNNING,
+    tables.TABLES,
+    tables.TABLE_USE,
+    tables.INDEX_PAGES,
+    tables.PARTITIONS,
 )
 
 QUERIES: dict[type[Any], Query[Any]] = {query.row_type: query for query in _ALL}
