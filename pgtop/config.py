@@ -11,6 +11,9 @@ from typing import Any
 
 FILE_NAME = "config.toml"
 
+CLIPBOARDS = ("auto", "tmux", "osc52", "pyperclip", "file")
+"""The ladder, or one rung of it and the file."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -30,6 +33,9 @@ class Config:
 
     mouse: bool = True
     """Take mouse events; without, the terminal's own selection works as ever."""
+
+    clipboard: str = "auto"
+    """`auto`, or one way and the file: `tmux`, `osc52`, `pyperclip`, `file`."""
 
     conninfo: str = ""
     """Where to connect when the command line does not say."""
@@ -112,6 +118,9 @@ def _apply(
         if not number and not isinstance(value, type(default)):
             kind = type(default).__name__
             raise ConfigError(f"{path}: {name} = {value!r} should be of type {kind}")
+        if name == "clipboard" and value not in CLIPBOARDS:
+            known_ways = ", ".join(CLIPBOARDS)
+            raise ConfigError(f"{path}: clipboard = {value!r} should be one of {known_ways}")
         if name == "interval" and not 0.2 <= value <= 3_600:
             raise ConfigError(f"{path}: interval = {value} should be from 0.2 to 3600 seconds")
     return replace(config, **{name: value for name, value in values.items() if name in known})
