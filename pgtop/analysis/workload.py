@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pgtop.model.sample import Sample
 from pgtop.model.server import Database, Role
@@ -37,8 +37,7 @@ class Base:
     rows: Mapping[StatementKey, Statement]
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """What one statement did between two moments. Times in milliseconds, I/O in blocks."""
 
     calls: int

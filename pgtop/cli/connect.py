@@ -8,6 +8,7 @@ import getpass
 import logging
 import os
 import sys
+from collections.abc import Awaitable
 
 from pgtop.analysis.redact import mask_passwords
 from pgtop.db.collector import Collector
@@ -68,11 +69,25 @@ def _scrubbed(reason: str, text: str) -> str:
 
 
 async def connected(
-    params: dict[str, str], *, prompt: bool, never_prompt: bool, wait: bool = False
+    params: dict[str, str],
+    *,
+    prompt: bool,
+    never_prompt: bool,
+    wait: bool = False,
+    before_prompt: Awaitable[object] | None = None,
 ) -> Collector:
-    """An open Collector; asks for the password on the terminal if the server wants one."""
+    """An open Collector; asks for the password on the terminal if the server wants one.
+
+    `before_prompt` is awaited before anything is asked: whoever else reads the terminal.
+    """
+
+    async def password() -> str:
+        if before_prompt is not None:
+            await before_prompt
+        return await _password(params)
+
     if prompt:
-        params = {**params, "password": await _password(params)}
+        params = {**params, "password": await password()}
     collector = Collector(params)
     while True:
         try:
@@ -83,7 +98,7 @@ async def connected(
             pgconn = getattr(cause, "pgconn", None)
             if pgconn is not None and pgconn.needs_password and not never_prompt and not prompt:
                 prompt = True
-                collector = Collector({**params, "password": await _password(params)})
+                collector = Collector({**params, "password": await password()})
                 continue
             if not wait or error.retry_in is None:
                 raise

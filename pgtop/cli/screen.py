@@ -91,17 +91,34 @@ async def _screen(
 
     from pgtop.advice.rules import RULES
     from pgtop.cli.connect import connected
+    from pgtop.cli.views import FIRST
+    from pgtop.terminal.probe import probe
 
     prepare_environment()
-    # Textual is imported while the network connects.
+    # Textual is imported while the terminal answers and the network connects. A password
+    # prompt waits for the terminal: it must not read the terminal's reply.
+    probing = asyncio.ensure_future(asyncio.to_thread(probe))
     loading = asyncio.ensure_future(asyncio.to_thread(importlib.import_module, "pgtop.ui.app"))
     collector = await connected(
-        params, prompt=options.password, never_prompt=options.no_password, wait=options.wait
+        params,
+        prompt=options.password,
+        never_prompt=options.no_password,
+        wait=options.wait,
+        before_prompt=probing,
     )
+    # Read while Textual is still being imported; the texts, which cost more, follow.
+    first = asyncio.ensure_future(collector.read(FIRST))
     ui = await loading
     if plain_glyphs_needed():
         config = replace(config, ascii=True)
-    app = ui.PgtopApp(collector, config=config, rules=RULES, seconds=seconds)
+    app = ui.PgtopApp(
+        collector,
+        config=config,
+        rules=RULES,
+        seconds=seconds,
+        first_reading=first,
+        probe=await probing,
+    )
     status = await app.run_async(mouse=config.mouse)
     if app.defect is not None:
         return _defect(app.defect)

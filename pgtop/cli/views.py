@@ -20,6 +20,9 @@ Section = Callable[[Facts], Any]
 
 ALWAYS: tuple[type[Any], ...] = (Server, Link, Vitals, DatabaseCounters)
 
+FIRST = (*ALWAYS, Statement, Running, Role, Database, StatementsInfo)
+"""What the screen's first tab shows first."""
+
 READS: Mapping[str, tuple[type[Any], ...]] = {
     "queries": (Statement, StatementText, Running, Role, Database, StatementsInfo),
 }

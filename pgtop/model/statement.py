@@ -50,7 +50,7 @@ class Statement(NamedTuple):
 
 
 class StatementText(NamedTuple):
-    """The first 400 characters of a statement's text, and how long all of it is."""
+    """The first 400 characters of a statement's text, and how many bytes all of it has."""
 
     userid: int
     dbid: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, cast
 
 from textual import events
@@ -16,8 +16,10 @@ from textual.screen import Screen
 from pgtop.advice import Facts, Rule, Verdict, judge
 from pgtop.config import Config
 from pgtop.model.request import Request
-from pgtop.model.sample import Source
+from pgtop.model.sample import Reading, Source
 from pgtop.terminal.glyphs import SEVERITY
+from pgtop.terminal.probe import Probe
+from pgtop.ui.copying import Copying, swallow_replies
 from pgtop.ui.ending import Ending
 from pgtop.ui.header import FULL_WIDTH, Rates, header_lines
 from pgtop.ui.lines import Line, Lines
@@ -32,7 +34,7 @@ LEAST_WIDTH, LEAST_HEIGHT = 60, 15
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
-class PgtopApp(Ending, App[int]):
+class PgtopApp(Copying, Ending, App[int]):
     """Live PostgreSQL inspection."""
 
     CSS_PATH = "pgtop.tcss"
@@ -63,9 +65,14 @@ class PgtopApp(Ending, App[int]):
         rules: Sequence[Rule] = (),
         seconds: float | None = None,
         first_pane: str | None = None,
+        first_reading: Awaitable[Reading] | None = None,
+        probe: Probe | None = None,
     ) -> None:
         self.config = config or Config()
         self.ascii_only = self.config.ascii
+        self.probe = probe or Probe()
+        if self.probe.outstanding:
+            swallow_replies()
         super().__init__()
         self.source = source
         self.rules = rules
@@ -76,9 +83,13 @@ class PgtopApp(Ending, App[int]):
         self.current: LivePane | None = None
         self._first = first_pane
         self.schedule = Schedule(
-            source, interval=self.config.interval, lanes=self._lanes, on_change=self.on_reading
+            source,
+            interval=self.config.interval,
+            lanes=self._lanes,
+            on_change=self.on_reading,
+            first=first_reading,
         )
-        self.theme = _theme(self.config.theme)
+        self.theme = _theme(self.config.theme, self.probe)
 
     # -- the frame -----------------------------------------------------------------------
 
@@ -247,11 +258,6 @@ class PgtopApp(Ending, App[int]):
 
         self.notify(safe(message), severity=cast(Any, severity), markup=False, timeout=6)
 
-    def copy_text(self, text: str, what: str) -> None:
-        """Copy `text`; the message says where it went."""
-        self.copy_to_clipboard(text)
-        self.note(f"copied the {what}, {len(text):,} characters")
-
     # -- keys ----------------------------------------------------------------------------
 
     async def action_tab(self, digit: int) -> None:
@@ -319,9 +325,11 @@ def _call(app: App[Any], action: str) -> Callable[[], Any]:
     return run
 
 
-def _theme(name: str) -> str:
+def _theme(name: str, probe: Probe) -> str:
     plain_terminal = os.environ.get("TERM", "") in ("linux", "vt100", "vt220", "xterm", "screen")
     truecolor = os.environ.get("COLORTERM", "") in ("truecolor", "24bit")
     if name == "auto":
-        return "ansi-dark" if plain_terminal and not truecolor else "textual-dark"
+        if plain_terminal and not truecolor:
+            return "ansi-light" if probe.light else "ansi-dark"
+        return "textual-light" if probe.light else "textual-dark"
     return {"dark": "textual-dark", "light": "textual-light", "ansi": "ansi-dark"}.get(name, name)

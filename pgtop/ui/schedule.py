@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,13 +70,16 @@ class Schedule:
         interval: float,
         lanes: Callable[[], Lanes],
         on_change: Callable[[], None],
+        first: Awaitable[Reading] | None = None,
     ) -> None:
+        """`first` is a reading that was begun before there was a screen to show it."""
         self.board = Board()
         self.status = Status()
         self.interval = interval
         self._source = source
         self._lanes = lanes
         self._on_change = on_change
+        self._first = first
         self._read_at: dict[type[Any], float] = {}
         self._wake = asyncio.Event()
         self._texts_at = 0.0
@@ -135,9 +138,14 @@ class Schedule:
     async def _once(self) -> float | None:
         """One reading; returns seconds to the next, None where only a key brings it."""
         status = self.status
-        due = self._due()
+        first, self._first = self._first, None
         status.asked_at = time.monotonic()
         try:
+            if first is not None:
+                reading = await first
+                self._take(reading, list(reading.samples))
+                return 0.0
+            due = self._due()
             reading = await self._source.read(due)
             self._take(reading, due)
             await self._read_texts()
@@ -171,6 +179,9 @@ class Schedule:
         server = self.board.samples.get(Server)
         if isinstance(server, Sample) and server.rows and server.rows[0].version_num < 150000:
             lanes[DatabaseCounters] = OLD_COLLECTOR_S
+        missing = [row_type for row_type in lanes if row_type not in self._read_at]
+        if missing and self._read_at:  # another tab, or what the first reading left out
+            return missing
         return [
             row_type
             for row_type, least in lanes.items()

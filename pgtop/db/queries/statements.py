@@ -36,7 +36,7 @@ STATEMENTS = Query(
             "since",
             "float8",
             ("stats_since",),
-            expression="extract(epoch FROM {column})::float8",
+            expression="date_part('epoch', {column})",
         ),
     ),
     template="""\
@@ -57,7 +57,7 @@ TEXTS = Query(
     varying=(TOPLEVEL,),
     template="""\
 SELECT /* pgtop */ userid::int8, dbid::int8, queryid, {toplevel}, left(query, 400),
-       length(query)::int8
+       octet_length(query)::int8
   FROM {pg_stat_statements}(true)
  WHERE queryid IS NOT NULL
 """,
