@@ -113,5 +113,9 @@ def _command(name: str, words: list[str]) -> int:
         from pgtop.cli.demo import main as demo
 
         return demo(words)
+    if name == "doctor":
+        from pgtop.cli.doctor import main as doctor
+
+        return doctor(words)
     sys.stderr.write(f"pgtop {name}: not built yet\n")
     return 2
