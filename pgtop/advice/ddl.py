@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from pgtop.analysis import names
 from pgtop.model.finding import Remedy
 
 SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
@@ -78,3 +79,28 @@ def analyzed(table: str, columns: str = "", *, caution: str | None = None) -> Re
 def create_statistics(name: str, kinds: str, columns: str, table: str) -> str:
     """`CREATE STATISTICS name (kinds) ON columns FROM table;`; ANALYZE must follow."""
     return f"CREATE STATISTICS {name} ({kinds}) ON {columns} FROM {table};"
+
+
+def set_setting(name: str, value: str) -> str:
+    """`SET name = 'value';` for this session."""
+    return f"SET {name} = {names.literal(value)};"
+
+
+def reset_setting(name: str) -> str:
+    """`RESET name;`."""
+    return f"RESET {name};"
+
+
+def set_statistics(table: str, column: str, target: int) -> str:
+    """`ALTER TABLE table ALTER COLUMN column SET STATISTICS target;`; ANALYZE must follow."""
+    return f"ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS {target};"
+
+
+def drop_statistics(name: str) -> str:
+    """`DROP STATISTICS name;`."""
+    return f"DROP STATISTICS {name};"
+
+
+def vacuum_analyze(table: str) -> str:
+    """`VACUUM (ANALYZE) table;`; outside a transaction block."""
+    return f"VACUUM (ANALYZE) {table};"

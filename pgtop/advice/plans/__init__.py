@@ -1,0 +1,69 @@
+"""Rules about plans: pure functions from one plan to what makes it slow.
+
+To add one: write the function in the module of its subject, name it in the tuple at its
+foot, write its test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from pgtop.advice.plans import filters, loops, memory, misestimates, scans, storage, whole
+from pgtop.advice.plans.context import Context
+from pgtop.model.finding import SEVERITIES
+from pgtop.model.insight import Insight, PlanFacts
+from pgtop.model.plan import Plan
+
+PlanRule = Callable[[Context], Iterable[Insight]]
+
+RULES: tuple[PlanRule, ...] = (
+    *scans.RULES,
+    *filters.RULES,
+    *loops.RULES,
+    *misestimates.RULES,
+    *memory.RULES,
+    *storage.RULES,
+    *whole.RULES,
+)
+
+PRECEDENCE: tuple[str, ...] = tuple(
+    f"plan.{name}"
+    for name in (
+        "limit_sort limit_filter_walk limit_offset func_col cast_col wildcard ilike jsonb or_cond"
+        " brin idx_fullscan nl_seq_inner seq_filter idx_filter subplan_row loops"
+    ).split()
+)
+"""Of several findings at one node the first of these names the cause, the others its effect."""
+
+
+def judge(context: Context) -> tuple[Insight, ...]:
+    """All findings, worst first."""
+    found = [insight for rule in RULES for insight in rule(context)]
+    found = [replace(insight, primary=_is_primary(insight, found)) for insight in found]
+    return tuple(
+        sorted(
+            found,
+            key=lambda each: (
+                SEVERITIES.index(each.severity), not each.primary, -each.score,
+                each.rule, each.number,
+            ),
+        )
+    )  # fmt: skip
+
+
+def insights(plan: Plan, facts: PlanFacts | None = None) -> tuple[Insight, ...]:
+    """All findings of a plan, worst first."""
+    return judge(Context.of(plan, facts))
+
+
+def _is_primary(insight: Insight, found: list[Insight]) -> bool:
+    if insight.rule not in PRECEDENCE:
+        return True
+    rank = PRECEDENCE.index(insight.rule)
+    return not any(
+        other.number == insight.number
+        and other.rule in PRECEDENCE
+        and PRECEDENCE.index(other.rule) < rank
+        for other in found
+    )
