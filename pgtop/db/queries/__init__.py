@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pgtop.db.queries import server, statements, tables
+from pgtop.db.queries import server, statements, tables, vacuum
 from pgtop.db.query import Query
 
 _ALL: tuple[Query[Any], ...] = (
@@ -21,6 +21,15 @@ _ALL: tuple[Query[Any], ...] = (
     tables.TABLE_USE,
     tables.INDEX_PAGES,
     tables.PARTITIONS,
+    vacuum.SETTINGS,
+    vacuum.RUNS,
+    vacuum.HORIZON,
+    vacuum.BLOCKS,
+    vacuum.PINS,
+    vacuum.DATABASES,
+    vacuum.CLOCK,
+    vacuum.PARENTS,
+    vacuum.SCORES,
 )
 
 QUERIES: dict[type[Any], Query[Any]] = {query.row_type: query for query in _ALL}
