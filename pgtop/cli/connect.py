@@ -7,6 +7,7 @@ import asyncio
 import getpass
 import logging
 import os
+import re
 import sys
 from collections.abc import Awaitable
 
@@ -62,7 +63,7 @@ def scrubbed_failure(why: str, text: str) -> str:
 def _scrubbed(reason: str, text: str) -> str:
     """libpq's reason without anything that stands between `:` and `@` in the string."""
     secret = text.rpartition("@")[0].partition("://")[2].partition(":")[2]
-    parts = [part for part in (secret, *secret.split("@"), *secret.split("/")) if part]
+    parts = [part for part in (secret, *re.split("[@/:?]", secret)) if len(part) > 1]
     for part in sorted(parts, key=len, reverse=True):
         reason = reason.replace(part, "****")
     return mask_passwords(safe(reason))

@@ -99,13 +99,16 @@ async def _screen(
     # prompt waits for the terminal: it must not read the terminal's reply.
     probing = asyncio.ensure_future(asyncio.to_thread(probe))
     loading = asyncio.ensure_future(asyncio.to_thread(importlib.import_module, "pgtop.ui.app"))
-    collector = await connected(
-        params,
-        prompt=options.password,
-        never_prompt=options.no_password,
-        wait=options.wait,
-        before_prompt=probing,
-    )
+    try:
+        collector = await connected(
+            params,
+            prompt=options.password,
+            never_prompt=options.no_password,
+            wait=options.wait,
+            before_prompt=probing,
+        )
+    finally:
+        await probing  # its reply is ours, not the shell's
     # Read while Textual is still being imported; the texts, which cost more, follow.
     first = asyncio.ensure_future(collector.read(FIRST))
     ui = await loading

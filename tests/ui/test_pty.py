@@ -1,0 +1,260 @@
+"""The whole program in a real terminal on a real server: what is seen, and every way out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyte
+import pytest
+
+from tests.servers import TestServer
+from tests.terminal.outer import Outer, until
+
+LEFT = b"\x1b[?1049l"
+"""Leaves the alternate screen: the user's own is back."""
+
+
+class Program(Outer):
+    """pgtop on a pty, its screen read as text."""
+
+    def shown(self) -> str:
+        screen = pyte.Screen(120, 40)
+        stream = pyte.ByteStream(screen)
+        # pyte prints the parameters of private sequences it does not know
+        stream.feed(self.arrived.replace(b"\x1b[>1u", b"").replace(b"\x1b[<u", b""))
+        return "\n".join(screen.display)
+
+    def see(self, words: str, limit_s: float = 10.0) -> None:
+        until(lambda: words in self.shown(), limit_s)
+
+    def ended(self, limit_s: float = 3.0) -> tuple[int, float]:
+        """(exit status, seconds until it came)."""
+        started = time.monotonic()
+        while time.monotonic() - started < limit_s:
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            if done:
+                time.sleep(0.1)
+                return os.waitstatus_to_exitcode(status), time.monotonic() - started
+            time.sleep(0.01)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        raise AssertionError(f"still there after {limit_s} s")
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    return {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "TERM": "xterm-256color",
+        "LANG": "C.UTF-8",
+        "PYTHONWARNINGS": "default",
+    }
+
+
+def command(dsn: str, *options: str) -> list[str]:
+    return [sys.executable, "-m", "pgtop", *options, dsn]
+
+
+@pytest.fixture
+def program(server: TestServer, env: dict[str, str]) -> Iterator[Program]:
+    """pgtop on the embedded server, its first rows on screen."""
+    started = Program(command(server.dsn(user="monitor")), env)
+    started.see("by total time")
+    started.see("CREATE EXTENSION")
+    yield started
+    try:
+        os.kill(started.pid, signal.SIGKILL)
+        os.waitpid(started.pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
+
+
+def own_sessions(server: TestServer) -> int:
+    """pgtop's sessions that are still on the server after a moment's grace."""
+    found = 1
+    for _ in range(30):
+        with server.connect() as conn:
+            row = conn.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgtop'"
+            ).fetchone()
+        found = row[0] if row else 0
+        if not found:
+            break
+        time.sleep(0.1)
+    return found
+
+
+@pytest.mark.parametrize("key", [b"q", b"\x03", b"\x11"], ids=["q", "ctrl+c", "ctrl+q"])
+def test_a_key_quits(program: Program, server: TestServer, key: bytes) -> None:
+    program.type(key)
+    status, seconds = program.ended()
+    assert (status, seconds < 2) == (0, True)
+    assert LEFT in program.arrived
+    assert own_sessions(server) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_a_signal_ends_it_and_the_terminal_is_restored(
+    program: Program, server: TestServer, number: signal.Signals
+) -> None:
+    os.kill(program.pid, number)
+    status, seconds = program.ended()
+    assert (status, seconds < 2) == (128 + number, True)
+    assert LEFT in program.arrived
+    assert own_sessions(server) == 0
+
+
+def test_a_closed_terminal_ends_it(program: Program, server: TestServer) -> None:
+    os.close(program._fd)
+    _, seconds = program.ended()
+    assert seconds < 2
+    assert own_sessions(server) == 0
+
+
+def test_a_closed_terminal_without_sighup_ends_it(server: TestServer, env: dict[str, str]) -> None:
+    """nohup, some sudo: the end of file is all there is."""
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN);"
+    run = f"{ignoring} os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    words = command(server.dsn(user="monitor"))[1:]
+    program = Program([sys.executable, "-c", run, *words], env)
+    program.see("by total time")
+    os.close(program._fd)
+    _, seconds = program.ended(4)
+    assert seconds < 2.5
+    assert own_sessions(server) == 0
+
+
+def test_killed_hard_it_leaves_nothing_on_the_server(program: Program, server: TestServer) -> None:
+    os.kill(program.pid, signal.SIGKILL)
+    program.ended()
+    assert own_sessions(server) == 0
+
+
+def test_ctrl_z_and_back(program: Program) -> None:
+    program.type(b"\x1a")
+    until(lambda: LEFT in program.arrived)
+    seen = len(program.arrived)
+    os.kill(program.pid, signal.SIGCONT)
+    until(lambda: b"\x1b[?1049h" in program.arrived[seen:])
+    program.type(b"m")
+    program.see("by mean time")
+
+
+def test_keys_answer_while_the_server_is_stopped(program: Program, server: TestServer) -> None:
+    with server.connect() as conn:
+        pid = conn.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgtop'"
+        ).fetchone()
+    assert pid is not None
+    os.kill(pid[0], signal.SIGSTOP)
+    try:
+        program.see("no answer for", 6)
+        started = time.monotonic()
+        program.type(b"m")
+        program.see("by mean time", 1)
+        assert time.monotonic() - started < 1
+        program.type(b"q")
+        _, seconds = program.ended()
+        assert seconds < 2
+    finally:
+        os.kill(pid[0], signal.SIGCONT)
+
+
+def test_a_lost_session_comes_back(program: Program, server: TestServer) -> None:
+    server.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgtop'"
+    )
+    program.see("connection lost")
+    program.see("CREATE EXTENSION")
+    until(lambda: "connection lost" not in program.shown())
+    program.type(b"q")
+    assert program.ended()[0] == 0
+
+
+def test_a_defect_is_reported_without_what_it_held(server: TestServer, env: dict[str, str]) -> None:
+    broken = (
+        "import sys\n"
+        "import pgtop.ui.app as ui\n"
+        "def paint(self):\n"
+        "    secret = 'hunter2'\n"
+        "    raise RuntimeError('broken on purpose ' + secret[:0])\n"
+        "ui.PgtopApp.paint = paint\n"
+        "from pgtop.cli.main import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    dsn = server.dsn(user="monitor") + " password=hunter2"
+    program = Program([sys.executable, "-c", broken, dsn], env)
+    status, _ = program.ended(10)
+    assert status == 70
+    assert LEFT in program.arrived
+    text = program.arrived.decode(errors="replace")
+    assert "hunter2" not in text
+    assert "Traceback" not in text
+    (report,) = Path(env["HOME"]).rglob("*crash*/*")
+    assert report.stat().st_mode & 0o777 == 0o600
+    assert "hunter2" not in report.read_text()
+    assert "RuntimeError" in report.read_text()
+    assert own_sessions(server) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "status"),
+    [
+        ({"TERM": "dumb"}, "cannot show a screen", 2),
+        ({}, "nothing listens there", 3),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    env: dict[str, str], changes: dict[str, str], words: str, status: int
+) -> None:
+    program = Program(command("host=127.0.0.1 port=1 user=x"), {**env, **changes})
+    assert program.ended(8)[0] == status
+    assert words in program.arrived.decode()
+    assert "Traceback" not in program.arrived.decode()
+
+
+def test_without_a_terminal_it_names_the_report(server: TestServer, env: dict[str, str]) -> None:
+    run = subprocess.run(
+        command(server.dsn()), env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert run.returncode == 2
+    assert b"pgtop report" in run.stderr
+
+
+def test_version_imports_nothing_heavy(env: dict[str, str]) -> None:
+    look = (
+        "import sys; from pgtop.cli.main import main; status = main(['--version'])\n"
+        "heavy = {'textual', 'psycopg', 'rich', 'platformdirs', 'pyperclip'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else status)"
+    )
+    run = subprocess.run([sys.executable, "-c", look], env=env, capture_output=True, check=False)
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert run.stdout.startswith(b"pgtop 0.")
+
+
+def test_a_wrong_uri_never_shows_the_password(env: dict[str, str]) -> None:
+    for uri in (
+        "postgresql://u:hunt@er2/x@127.0.0.1:1/db",
+        "postgresql://u:hunter2@127.0.0.1:1/db?nonsense=1",
+        "host=127.0.0.1 port=1 password=hunter2 nonsense",
+    ):
+        program = Program(command(uri), env)
+        assert program.ended(10)[0] in (2, 3)
+        text = program.arrived.decode()
+        assert "hunter2" not in text
+        assert "er2" not in text
+
+
+def test_a_terminal_of_latin_1_gets_ascii(server: TestServer, env: dict[str, str]) -> None:
+    program = Program(command(server.dsn(user="monitor")), {**env, "PYTHONIOENCODING": "latin-1"})
+    program.see("by total time v")
+    program.arrived.decode("ascii")
+    program.type(b"q")
+    program.ended()
