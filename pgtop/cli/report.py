@@ -116,9 +116,9 @@ async def _report(params: dict[str, str], options: argparse.Namespace) -> dict[s
         sections = options.section or SECTIONS
         watch = Watch(collector, sections)
         await watch.read(first=True)
-        for _ in range(STEPS if options.window else 0):
+        for step in range(STEPS if options.window else 0):
             await asyncio.sleep(options.window / STEPS)
-            await watch.read()
+            await watch.read(last=step == STEPS - 1)
         return watch.document(redact=options.redact)
     except SourceError as error:
         raise error if isinstance(error, Disconnected) else Disconnected(error.why) from error

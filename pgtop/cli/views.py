@@ -45,9 +45,11 @@ class Watch:
         self._round_trips = 0
         self._first_at: float | None = None
 
-    async def read(self, *, first: bool = False) -> None:
-        """One reading; texts only the first time, and at the end those that are new."""
-        kinds = [kind for kind in self._types if first or kind is not StatementText]
+    async def read(self, *, first: bool = False, last: bool = False) -> None:
+        """One reading; texts only the first time, and the last if new statements came up."""
+        workload = self.board.derived.get(Workload)
+        texts = first or (last and workload is not None and bool(workload.textless))
+        kinds = [kind for kind in self._types if texts or kind is not StatementText]
         reading = await self._source.read(kinds)
         self.board.take(reading)
         self._server_ms += reading.server_ms

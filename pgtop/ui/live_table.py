@@ -485,7 +485,8 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
         """(column, x, width) of the columns in view; a width holds one blank behind the text."""
         visible = self._visible()
         skipped = {column.name for column in self._scrolling()[: self._first_column]}
-        room = self.size.width - sum(c.width + 1 for c in visible if c.frozen)
+        least = {c.name: self._least(c) for c in visible}
+        room = self.size.width - sum(least[c.name] + 1 for c in visible if c.frozen)
         chosen: list[Column[RowT]] = []
         full = False
         for column in visible:
@@ -500,10 +501,16 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
         flexible = sum(column.flex for column in chosen) or 1
         placed, x = [], 0
         for column in chosen:
-            width = column.width + 1 + (max(0, room) // flexible if column.flex else 0)
+            width = least[column.name] + 1 + (max(0, room) // flexible if column.flex else 0)
             placed.append((column, x, width))
             x += width
         return placed
+
+    def _least(self, column: Column[RowT]) -> int:
+        """A frozen text that takes what is left keeps two fifths of the table."""
+        if column.frozen and column.flex:
+            return max(column.width, self.size.width * 2 // 5)
+        return column.width
 
     def _clean(self, text: str) -> str:
         if self._ascii:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 from rich.text import Text
@@ -19,7 +19,7 @@ from pgtop.analysis.workload import (
     Window,
     Workload,
 )
-from pgtop.model.sample import Disconnected, SourceError
+from pgtop.model.sample import SourceError
 from pgtop.model.server import Database, Role
 from pgtop.model.statement import (
     DetailOf,
@@ -32,16 +32,13 @@ from pgtop.model.statement import (
     StatementText,
     UseDatabase,
 )
-from pgtop.terminal.glyphs import sparkline
-from pgtop.terminal.safe import safe
 from pgtop.ui.detail import Detail
 from pgtop.ui.lines import Line
 from pgtop.ui.live_pane import LivePane
-from pgtop.ui.live_table import Cell, Column, LiveTable, Tone
+from pgtop.ui.live_table import LiveTable, Tone
 from pgtop.ui.schedule import Lanes
-from pgtop.ui.text import share_cell, sql_cell, sql_text
-
-BLOCK = 8192
+from pgtop.ui.statement_columns import BY_VIEW, columns
+from pgtop.ui.statement_detail import detail_text
 
 ORDERS: Mapping[str, tuple[Metric, str]] = {
     "t": ("total", "total time"),
@@ -53,6 +50,9 @@ ORDERS: Mapping[str, tuple[Metric, str]] = {
     "w": ("wal", "WAL"),
 }
 """Key -> (metric, what the head calls it)."""
+
+NOTED_AFTER_S = 0.5
+"""A statement under way is worth a word from this age on."""
 
 TIME_BASES: tuple[TimeBase, ...] = ("interval", "mark", "reset")
 
@@ -196,15 +196,25 @@ class QueriesPane(LivePane):
             left.append((f"  ! no texts: {texts.why}", "warning"))
         if workload.hidden:
             left.append((f"  ! {workload.hidden} hidden: GRANT pg_monitor", "warning"))
+        keys = self._order_keys(brief=False)
+        if sum(len(text) for text, _ in (*left, *keys)) >= self.size.width:
+            keys = self._order_keys(brief=True)
+        return Line(tuple(left), tuple(keys))
+
+    def _order_keys(self, *, brief: bool) -> list[tuple[str, Tone]]:
+        """The keys of the orders; with their names where there is room."""
         keys: list[tuple[str, Tone]] = []
         for key, (metric, name) in ORDERS.items():
-            tone: Tone = "strong" if metric == self.metric else "dim"
-            keys += [(f"{key} ", "key"), (f"{name.removesuffix(' time')}  ", tone)]
-        return Line(tuple(left), tuple(keys))
+            chosen = metric == self.metric
+            keys.append((f"{key} ", "strong" if brief and chosen else "key"))
+            if not brief:
+                words = name.removesuffix(" time")
+                keys.append((f"{words}  ", "strong" if chosen else "dim"))
+        return keys
 
     def _tags(self, view: StatementView) -> tuple[tuple[str, Tone], ...]:
         tags: list[tuple[str, Tone]] = []
-        if view.running:
+        if view.running and (view.running_s or 0.0) >= NOTED_AFTER_S:
             many = f"{view.running}× " if view.running > 1 else ""
             tone: Tone = "warning" if (view.running_s or 0) >= 60 else "notice"
             tags.append((f"{many}running {units.age(view.running_s)} ", tone))
@@ -345,6 +355,11 @@ class QueriesPane(LivePane):
     @work(group="detail", exclusive=True)
     async def _ask_detail(self, key: StatementKey) -> None:
         self._detail_key, self._detail = key, None
+        workload = self.facts.derived.get(Workload)
+        if workload and workload.now and key not in workload.now.rows:
+            self._detail = SourceError("it has not ended once yet: no counter holds it")
+            self.call_after_refresh(self._show_detail)
+            return
         self.call_after_refresh(self._show_detail)
         try:
             self._detail = await self.app.ask(DetailOf(key))  # type: ignore[attr-defined]
@@ -363,7 +378,7 @@ class QueriesPane(LivePane):
         detail = self._detail if self._detail_key == view.key else None
         workload = self.facts.derived.get(Workload)
         history = workload.history.get(view.key, ()) if workload else ()
-        found.first().show(detail_text(view, self.window, detail, history, self._findings(view)))
+        found.first().show(detail_text(view, detail, history, self._findings(view)))
 
     def _findings(self, view: StatementView) -> list[str]:
         verdict = getattr(self.app, "verdict", None)
@@ -397,151 +412,3 @@ def base_words(window: Window, workload: Workload) -> str:
     if window.seconds is None:
         return "since reset (when is not known: extension before 1.9)"
     return f"since reset {units.seconds(window.seconds)} ago"
-
-
-BY_VIEW: Mapping[str, Callable[[StatementView], Any]] = {
-    "share": lambda v: v.share,
-    "reset mean": lambda v: v.reset_mean_ms,
-    "hit": lambda v: v.delta.hit_fraction if v.delta else None,
-    "user": lambda v: v.user,
-    "database": lambda v: v.database,
-}
-"""Columns that are no metric of their own: sorted by what they show."""
-
-
-def columns(
-    *, per_s: bool, tags: Callable[[StatementView], tuple[tuple[str, Tone], ...]]
-) -> tuple[Column[StatementView], ...]:
-    """The table's columns: per second in a window, totals since the reset."""
-
-    def amount(pick: Callable[[Delta], float | None], shown: Callable[[float | None], str]) -> Any:
-        def cell(view: StatementView) -> Cell:
-            if view.delta is None:
-                return units.UNKNOWN
-            value = pick(view.delta)
-            if value is None:
-                return units.UNKNOWN
-            if value == 0:
-                return units.NOTHING
-            return shown(view.per_s(value) if per_s else value)
-
-        return cell
-
-    s = "/s" if per_s else ""
-    whole = units.rate if per_s else units.count
-    sortable: Callable[[StatementView], Any] = lambda view: None  # noqa: E731 - the pane sorts keys
-    return (
-        Column("share", "share", lambda v: _share(v), 15, "left", sortable,
-               from_width=100),
-        Column("total", f"total{s}", amount(lambda d: d.exec_ms, units.ms), 8, sort=sortable),
-        Column("mean", "mean", lambda v: _mean(v), 8, sort=sortable),
-        Column("reset mean", "mean·reset", lambda v: _reset_mean(v), 10, sort=sortable,
-               from_width=90),
-        Column("calls", f"calls{s}", amount(lambda d: float(d.calls), whole), 7, sort=sortable),
-        Column("rows", "rows/call", lambda v: _rows_per_call(v), 9, sort=sortable,
-               from_width=100),
-        Column("hit", "hit", lambda v: _hit(v), 6, sort=sortable, descending=False,
-               from_width=120),
-        Column("io", f"read+wr{s}", amount(lambda d: float((d.read + d.written) * BLOCK),
-               units.size), 9, sort=sortable, from_width=140),
-        Column("temp", f"temp{s}", amount(lambda d: float(d.temp_blocks * BLOCK), units.size), 8,
-               sort=sortable, from_width=110),
-        Column("wal", f"WAL{s}", amount(lambda d: d.wal_bytes, units.size), 8, sort=sortable,
-               from_width=150),
-        Column("user", "user", lambda v: v.user, 9, "left", sortable, descending=False,
-               from_width=90),
-        Column("database", "database", lambda v: v.database, 9, "left", sortable,
-               descending=False, from_width=160),
-        Column("statement", "statement", lambda v: sql_cell(v.query, tags(v)), 30, "left",
-               frozen=True, flex=True),
-    )  # fmt: skip
-
-
-def _share(view: StatementView) -> Cell:
-    if view.delta is not None and not view.delta.calls:
-        return units.NOTHING.rjust(6)
-    return share_cell(view.share)
-
-
-def _mean(view: StatementView) -> Cell:
-    if view.delta is None:
-        return units.UNKNOWN
-    return units.NOTHING if view.delta.mean_ms is None else units.ms(view.delta.mean_ms)
-
-
-def _reset_mean(view: StatementView) -> Cell:
-    if view.reset_mean_ms is None:
-        return units.NOTHING
-    text = units.ms(view.reset_mean_ms)
-    mean = view.delta.mean_ms if view.delta else None
-    if mean is not None and mean >= 2 * view.reset_mean_ms and mean - view.reset_mean_ms >= 1:
-        return ((text, ""), ("↑", "warning"))
-    return ((text, "dim"), (" ", ""))
-
-
-def _rows_per_call(view: StatementView) -> Cell:
-    if view.delta is None:
-        return units.UNKNOWN
-    value = view.delta.rows_per_call
-    return units.NOTHING if value is None else units.rate(value)
-
-
-def _hit(view: StatementView) -> Cell:
-    if view.delta is None:
-        return units.UNKNOWN
-    value = view.delta.hit_fraction
-    return units.NOTHING if value is None else units.percent(value)
-
-
-def detail_text(
-    view: StatementView,
-    window: Window,
-    detail: StatementDetail | SourceError | None,
-    history: tuple[tuple[float, float, float], ...],
-    findings: list[str],
-) -> Text:
-    """Everything about one statement."""
-    text = Text()
-    text.append(safe(f"{view.user} on {view.database}   queryid {view.key[2]}"), "bold")
-    if view.key[3] is False:
-        text.append("   called inside a function")
-    text.append("\n")
-    for finding in findings:
-        text.append(f"! {safe(finding)}\n", "bold")
-    if history:
-        values = [ms for _, ms, _ in history]
-        text.append(f"ms/s  {sparkline(values, min(60, len(values)))}  ")
-        text.append(f"now {units.rate(values[-1])}, most {units.rate(max(values))}\n")
-    if isinstance(detail, StatementDetail):
-        text.append_text(sql_text(detail.query))
-        text.append("\n\n")
-        text.append(_counters(detail))
-        return text
-    text.append_text(sql_text(view.query or "(text not read yet)"))
-    if isinstance(detail, SourceError):
-        lost = " (no connection)" if isinstance(detail, Disconnected) else ""
-        text.append(f"\n\n! {safe(detail.why)}{lost}")
-    else:
-        text.append("\n\nreading the whole text and all counters …", "dim")
-    return text
-
-
-def _counters(detail: StatementDetail) -> str:
-    """Every counter with its unit, two or three a line."""
-    cells = [f"{name} {_with_unit(name, value)}" for name, value in detail.counters]
-    width = max(map(len, cells), default=0) + 3
-    per_line = max(1, 110 // width)
-    lines = (cells[i : i + per_line] for i in range(0, len(cells), per_line))
-    return "\n".join("".join(cell.ljust(width) for cell in line).rstrip() for line in lines)
-
-
-def _with_unit(name: str, value: float | None) -> str:
-    if value is None:
-        return units.UNKNOWN
-    if name.endswith("_time"):
-        return units.ms(value)
-    if "_blks_" in name:
-        return f"{units.count(value)} blocks"
-    if name.endswith("_bytes"):
-        return units.size(value)
-    return units.count(value)
