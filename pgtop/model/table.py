@@ -99,6 +99,7 @@ class TableUse(NamedTuple):
     relid: int
     seq_scan: int
     seq_tup_read: int
+    n_tup_upd: int
     n_tup_hot_upd: int
     n_tup_newpage_upd: int | None
     """None before 16."""

@@ -63,7 +63,7 @@ TABLE_USE = Query(
     ),
     template="""\
 SELECT /* pgtop */ c.oid::int8, pg_stat_get_numscans(c.oid), pg_stat_get_tuples_returned(c.oid),
-       pg_stat_get_tuples_hot_updated(c.oid), {newpage},
+       pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_hot_updated(c.oid), {newpage},
        extract(epoch FROM pg_stat_get_last_vacuum_time(c.oid))::float8,
        extract(epoch FROM pg_stat_get_last_autovacuum_time(c.oid))::float8,
        extract(epoch FROM pg_stat_get_last_analyze_time(c.oid))::float8,
