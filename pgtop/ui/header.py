@@ -125,9 +125,11 @@ def state(status: Status, now: float, interval: float) -> Pieces:
     old = "" if age is None else f"data {units.age(age)} old"
     if not status.connected:
         again = ""
-        if status.retry_at is not None:
+        if status.asked_at is not None:
+            again = ", trying again …"
+        elif status.retry_at is not None:
             again = f", again in {max(0.0, status.retry_at - now):.0f} s"
-        elif status.asked_at is None:
+        else:
             again = ", R tries again"
         return ((f"‼ {status.why}{again}  {old}".rstrip(), "critical"),)
     if status.frozen_at is not None:
