@@ -155,9 +155,9 @@ def _release(conn: Connection, _: int) -> None:
 
 APPLICATIONS: Sequence[Application] = (
     Application("web", "web", 0.2, _orders_of_a_user),
-    Application("web", "web", 0.05, _books_and_authors),
-    Application("web", "web", 0.5, _items_of_an_order),
-    Application("web", "web", 0.1, _log_in),
+    Application("web", "web", 0.04, _books_and_authors),
+    Application("web", "web", 1.0, _items_of_an_order),
+    Application("web", "web", 0.15, _log_in),
     Application("web", "web", 0.2, _events_of_a_user),
     Application("worker", "worker", 0.05, _work),
     Application("worker", "worker", 0.1, _advance_an_order),
