@@ -87,7 +87,7 @@ def literal(value: str) -> str:
 def clipped(name: str, suffix: str = "") -> str:
     """`name + suffix` within the 63 bytes of an identifier, cut in `name`, never in a character."""
     room = _MAX_BYTES - len(suffix.encode())
-    return name.encode()[:room].decode(errors="ignore") + suffix
+    return name.encode(errors="replace")[:room].decode(errors="ignore") + suffix
 
 
 def index_name(table: str, columns: tuple[str, ...], suffix: str = "idx") -> str:
