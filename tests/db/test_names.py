@@ -10,7 +10,7 @@ from tests.hostile import CORPUS
 from tests.servers import TestServer
 
 names = st.text(
-    alphabet=st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=1
+    alphabet=st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 )
 
 
