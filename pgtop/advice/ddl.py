@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pgtop.analysis import names
+from pgtop.analysis.vacuum.options import Change, undo_of, value_sql
 from pgtop.model.finding import Remedy
 
 SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
@@ -104,3 +105,69 @@ def drop_statistics(name: str) -> str:
 def vacuum_analyze(table: str) -> str:
     """`VACUUM (ANALYZE) table;`; outside a transaction block."""
     return f"VACUUM (ANALYZE) {table};"
+
+
+def change_options(relation: str, changes: Iterable[Change]) -> tuple[str, ...]:
+    """At most one RESET and one SET for all these changes of one table, in this order."""
+    resets = [name for change in changes for name in change.resets]
+    sets = {name: value_sql(v) for change in changes for name, v in change.sets.items()}
+    return (
+        *((reset_options(relation, resets),) if resets else ()),
+        *((set_options(relation, sets),) if sets else ()),
+    )
+
+
+def storage_options(
+    relation: str,
+    before: Mapping[str, str],
+    change: Change,
+    *,
+    toast_before: Mapping[str, str] | None = None,
+    toast: Change | None = None,
+    caution: str | None = None,
+) -> Remedy:
+    """A table's storage options and those of its TOAST table, with the exact way back.
+
+    `before` and `toast_before` are the options as they are stored, in their order and by
+    their plain names; `toast` too names its options without `toast.`.
+    """
+    undo = undo_of(before, change)
+    there, back = [change], [undo]
+    if toast is not None:
+        sets = {f"toast.{name}": value for name, value in toast.sets.items()}
+        there.append(Change(sets, tuple(f"toast.{name}" for name in toast.resets)))
+        back.append(undo_of(toast_before or {}, toast, prefix="toast."))
+    return Remedy(
+        sql=change_options(relation, there),
+        undo=change_options(relation, back),
+        transactional=True,
+        lock=SHARE_UPDATE_EXCLUSIVE,
+        caution=caution,
+    )
+
+
+def system_setting(name: str, value: str, *, caution: str | None = None) -> Remedy:
+    """`ALTER SYSTEM SET name = 'value'` and a reload; outside a transaction block."""
+    reload = "SELECT pg_reload_conf();"
+    return Remedy(
+        sql=(f"ALTER SYSTEM SET {name} = {names.literal(value)};", reload),
+        undo=(f"ALTER SYSTEM RESET {name};", reload),
+        transactional=False,
+        lock="none",
+        caution=caution,
+    )
+
+
+def with_lock_timeout(statements: Iterable[str], milliseconds: float) -> tuple[str, ...]:
+    """The statements between SET and RESET of lock_timeout."""
+    return (f"SET lock_timeout = '{milliseconds:.0f}ms';", *statements, "RESET lock_timeout;")
+
+
+def vacuum(table: str, options: str = "") -> str:
+    """`VACUUM (options) table;`; outside a transaction block."""
+    return f"VACUUM ({options}) {table};" if options else f"VACUUM {table};"
+
+
+def analyze_parent(table: str, *, only: bool) -> str:
+    """`ANALYZE parent;`, or from 18 `ANALYZE ONLY parent;`, which leaves the leaves alone."""
+    return f"ANALYZE {'ONLY ' if only else ''}{table};"

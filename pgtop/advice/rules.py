@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from pgtop.advice import Rule
+from pgtop.advice.autovacuum import AUTOVACUUM_RULES
 from pgtop.advice.statements import STATEMENT_RULES
+from pgtop.advice.table_options import TABLE_OPTION_RULES
+from pgtop.advice.vacuum_blocked import BLOCKED_RULES
+from pgtop.advice.wraparound import WRAPAROUND_RULES
 
-RULES: tuple[Rule, ...] = (*STATEMENT_RULES,)
+RULES: tuple[Rule, ...] = (
+    *STATEMENT_RULES,
+    *AUTOVACUUM_RULES,
+    *BLOCKED_RULES,
+    *WRAPAROUND_RULES,
+    *TABLE_OPTION_RULES,
+)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
+from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.workload import Workload
 from pgtop.model.sample import Reading, Sample, SourceError
 from pgtop.model.server import Server
@@ -27,7 +28,7 @@ class Derived(Protocol):
         ...
 
 
-DERIVED: tuple[type[Derived], ...] = (Workload,)
+DERIVED: tuple[type[Derived], ...] = (Workload, VacuumState)
 
 
 class Board:

@@ -9,10 +9,12 @@ from pgtop.advice import Facts, judge
 from pgtop.advice.rules import RULES
 from pgtop.analysis.derived import Board
 from pgtop.analysis.redact import mask_literals
+from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.workload import OWN, Workload
 from pgtop.model.sample import Source, SourceError
 from pgtop.model.server import Database, DatabaseCounters, Link, Role, Server, Vitals
 from pgtop.model.statement import Running, Statement, StatementsInfo, StatementText
+from pgtop.report.autovacuum import autovacuum
 from pgtop.report.document import Cost, document
 
 Section = Callable[[Facts], Any]
@@ -25,10 +27,13 @@ FIRST = (*ALWAYS, Statement, Running, Role, Database, StatementsInfo)
 
 READS: Mapping[str, tuple[type[Any], ...]] = {
     "queries": (Statement, StatementText, Running, Role, Database, StatementsInfo),
+    "autovacuum": VacuumState.READS,
 }
 """Section -> the row types it needs. Findings need those of every section."""
 
-MAKES: Mapping[str, Section] = {}
+MAKES: Mapping[str, Section] = {
+    "autovacuum": autovacuum,
+}
 """Section -> its maker, for all but queries and findings, which `document` makes itself."""
 
 

@@ -46,9 +46,12 @@ class Counters:
     """Tables with rows and without any counter: a crash, a failover or a reset took them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VacuumState:
-    """Built from samples; one value replaces the other, nothing is changed in place."""
+    """Built from samples; one value replaces the other, nothing is changed in place.
+
+    Compared by identity: what is worked out from one can be kept beside it.
+    """
 
     READS: ClassVar[tuple[type[Any], ...]] = (
         Table, TableUse, IndexPages, Partition, VacuumSetting, VacuumRun, HorizonHolder,

@@ -1,0 +1,320 @@
+"""Why a table is not vacuumed, or too late, or too slowly; and the option that changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pgtop.advice import Facts, NeedsTime, Rule, ddl
+from pgtop.advice.thresholds import autovacuum as limits
+from pgtop.advice.vacuum_case import Case, advised, judged, known, remedy, subject
+from pgtop.analysis import units
+from pgtop.analysis.vacuum.cost import nice_up
+from pgtop.analysis.vacuum.options import Change, after
+from pgtop.analysis.vacuum.settings import VacuumSettings
+from pgtop.analysis.vacuum.state import VacuumState
+from pgtop.analysis.vacuum.view import Effect, effect, utilisation
+from pgtop.model.finding import Cost, Finding, Subject
+
+
+def late(facts: Facts) -> Iterator[Finding]:
+    """A dead-row threshold far away for this table's churn."""
+    yield from _options(facts, "autovacuum.late", "is vacuumed late")
+
+
+def insert_late(facts: Facts) -> Iterator[Finding]:
+    """An insert-only table that is vacuumed too rarely."""
+    yield from _options(facts, "autovacuum.insert_late", "is vacuumed too rarely for its inserts")
+
+
+def analyze_late(facts: Facts) -> Iterator[Finding]:
+    """A table whose row count the planner has wrong."""
+    yield from _options(facts, "autovacuum.analyze_late", "is analysed late")
+
+
+def slow(facts: Facts) -> Iterator[Finding]:
+    """A vacuum that takes too much of its interval, where a higher limit helps."""
+    yield from _budget(*known(facts))
+    yield from _options(facts, "autovacuum.slow", "is vacuumed too slowly")
+
+
+def _budget(state: VacuumState, settings: VacuumSettings) -> Iterator[Finding]:
+    """All workers busy for ten minutes, and the shared budget is why."""
+    if not state.history.saturated(settings.max_workers):
+        return
+    share = utilisation(state, settings)
+    if share is None or share < limits.UTILISATION:
+        return
+    goal = nice_up(settings.cost_limit * share / limits.UTILISATION_GOAL)
+    row = settings.rows.get("autovacuum_vacuum_cost_limit")
+    yield Finding(
+        rule="autovacuum.slow",
+        severity="warning",
+        subject=Subject("setting", "autovacuum_vacuum_cost_limit"),
+        title=f"all {settings.max_workers} autovacuum workers busy: the cost budget is the limit",
+        why=(
+            f"this database's churn asks for {units.percent(share)} of the budget of"
+            f" {units.count(settings.budget)} cost/s that all workers share; more workers would"
+            " split it, not raise it"
+        ),
+        evidence={"utilisation_fraction": round(share, 3), "workers": settings.max_workers},
+        confidence="estimated",
+        remedy=ddl.system_setting(
+            "autovacuum_vacuum_cost_limit",
+            f"{min(goal, 10_000):.0f}",
+            caution=managed(row.source if row else "", "takes effect on the reload"),
+        ),
+    )
+
+
+def cannot_keep_up(facts: Facts) -> Iterator[Finding]:
+    """A table that even the highest reasonable limit does not keep clean."""
+    state, settings = known(facts)
+    for one in advised(judged(state), "autovacuum.cannot_keep_up"):
+        now, then = _before_after(one, settings)
+        share = units.percent(then.duty)
+        yield Finding(
+            rule="autovacuum.cannot_keep_up",
+            severity="warning",
+            subject=subject(one.seen),
+            title=f"{one.seen.label}: vacuum cannot keep up with its churn",
+            why=(
+                f"{units.rate(one.proposal.dead_per_s)} dead rows/s against a run of"
+                f" {units.seconds(then.takes_s)}: {share} of the time at any reasonable limit"
+            ),
+            evidence={"dead_per_s": one.proposal.dead_per_s, "takes_s": now.takes_s},
+            cost=Cost(bytes=one.seen.excess_bytes),
+            confidence="estimated",
+            no_remedy=(
+                "no option helps: drop unused indexes, partition the table, or run"
+                f" {ddl.vacuum(one.seen.table.ident, 'PARALLEL 4')} off-peak"
+            ),
+        )
+
+
+def _options(facts: Facts, rule: str, says: str) -> Iterator[Finding]:
+    state, settings = known(facts)
+    cases = judged(state)
+    found = [one for one in advised(cases, rule) if one.proposal.changes]
+    if not found:
+        window = state.window_s()
+        draft = any(rule in one.proposal.rules for one in cases)
+        if draft and (window is None or window < limits.LONG_S):
+            age = units.seconds(window) if window is not None else "an unknown time"
+            raise NeedsTime(
+                f"counters cover {age}: a lasting option needs a day of them;"
+                " drafts stand in the Autovacuum tab"
+            )
+    for one in found:
+        yield _late(one, rule, says, state, settings)
+
+
+def _before_after(one: Case, settings: VacuumSettings) -> tuple[Effect, Effect]:
+    change = Change(one.proposal.sets, one.proposal.resets)
+    long = one.seen.long
+    rates = {
+        "dead_per_s": one.proposal.dead_per_s,
+        "inserts_per_s": one.proposal.inserts_per_s,
+        "changes_per_s": long.changes if long else None,
+    }
+    options = one.seen.options
+    return (
+        effect(one.seen, options, settings, **rates),
+        effect(one.seen, after(options, change), settings, **rates),
+    )
+
+
+def _late(one: Case, rule: str, says: str, state: VacuumState, settings: VacuumSettings) -> Finding:
+    now, then = _before_after(one, settings)
+    seen = one.seen
+    steps = effect_words(now, then, rule)
+    window = units.seconds(seen.long.seconds) if seen.long else "?"
+    return Finding(
+        rule=rule,
+        severity="notice",
+        subject=subject(seen),
+        title=f"{seen.label} {says}: {steps[0]}",
+        why=f"{'; '.join(steps)}. Measured over {window} of counters",
+        evidence={
+            "dead_per_s": _round(one.proposal.dead_per_s),
+            "vacuum_threshold": round(now.limits.vacuum),
+            "proposed_threshold": round(then.limits.vacuum),
+            "every_s": _round(now.every_s),
+            "proposed_every_s": _round(then.every_s),
+            "takes_s": _round(now.takes_s),
+            "proposed_takes_s": _round(then.takes_s),
+        },
+        cost=Cost(bytes=one.proposal.saves_bytes or None),
+        confidence="estimated",
+        remedy=remedy(one, state),
+    )
+
+
+def effect_words(now: Effect, then: Effect, rule: str) -> list[str]:
+    """Before → after, the figure that matters to the rule first."""
+    words = []
+    if rule == "autovacuum.insert_late":
+        words.append(
+            f"at {units.count(then.limits.insert)} inserts instead of"
+            f" {units.count(now.limits.insert)}, every {units.seconds(then.insert_every_s)}"
+            f" instead of {units.seconds(now.insert_every_s)}; index-only scans and the forced"
+            " vacuum gain"
+        )
+    elif rule == "autovacuum.analyze_late":
+        words.append(
+            f"at {units.count(then.limits.analyze)} changes instead of"
+            f" {units.count(now.limits.analyze)}"
+        )
+    else:
+        words.append(
+            f"at {units.count(then.limits.vacuum)} dead rows"
+            f" ({units.percent(then.dead_fraction)}) instead of {units.count(now.limits.vacuum)}"
+            f" ({units.percent(now.dead_fraction)})"
+        )
+        words.append(f"every {units.seconds(then.every_s)} instead of {units.seconds(now.every_s)}")
+    words.append(
+        f"a run takes up to {units.seconds(then.takes_s)} instead of {units.seconds(now.takes_s)}"
+    )
+    return words
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def disabled(facts: Facts) -> Iterator[Finding]:
+    """autovacuum_enabled is off for a table."""
+    state, _ = known(facts)
+    for one in judged(state):
+        if one.proposal.word != "disabled" or one.seen.inherited:
+            continue
+        table = one.seen.table
+        yield Finding(
+            rule="autovacuum.disabled",
+            severity="warning" if one.seen.pressure.most > 1 else "notice",
+            subject=subject(one.seen),
+            title=f"{one.seen.label}: autovacuum is switched off for it",
+            why=(
+                f"autovacuum_enabled is off in its options; {units.count(table.n_dead_tup)} dead"
+                f" of {units.count(table.rows)} rows, {units.percent(one.seen.pressure.dead)} of"
+                " the threshold. Somebody may have meant it for a bulk load"
+            ),
+            evidence={"dead_rows": table.n_dead_tup},
+            cost=Cost(bytes=one.seen.excess_bytes or None),
+            confidence="proved",
+            remedy=remedy(one, state),
+        )
+
+
+def off(facts: Facts) -> Iterator[Finding]:
+    """autovacuum or track_counts is off for the whole server."""
+    state, settings = known(facts)
+    if state.server is not None and state.server.in_recovery:
+        return
+    for name in ("autovacuum", "track_counts"):
+        row = settings.rows.get(name)
+        if row is None or row.setting == "on":
+            continue
+        yield Finding(
+            rule="autovacuum.off",
+            severity="critical",
+            subject=Subject("setting", name),
+            title=f"{name} is off: no table is vacuumed or analysed by itself",
+            why=f"{name} = {row.setting} ({row.source}); only wraparound still forces vacuums",
+            confidence="proved",
+            remedy=ddl.system_setting(
+                name, "on", caution=managed(row.source, "takes effect on the reload")
+            ),
+        )
+
+
+def managed(source: str, words: str) -> str:
+    """A caution where ALTER SYSTEM alone does not do."""
+    if source == "command line":
+        return "set on the server's command line: it must change there"
+    return f"{words}; on a managed service use its parameter group"
+
+
+def counters_lost(facts: Facts) -> Iterator[Finding]:
+    """A crash, failover or reset zeroed the counters: autovacuum is blind until new changes."""
+    state, _ = known(facts)
+    if state.counters.lost < limits.LOST_TABLES or (
+        state.server is not None and state.server.in_recovery
+    ):
+        return
+    held = sum(
+        table.reltuples > limits.NO_STATISTICS_ROWS and not table.system and table.relkind == "r"
+        for table in state.tables.values()
+    )
+    if state.counters.lost * 2 <= held:
+        return
+    names = [
+        one
+        for one in sorted(state.tables.values(), key=lambda t: -t.relpages)
+        if one.relkind == "r" and not one.system and not one.n_live_tup
+        and one.reltuples > limits.NO_STATISTICS_ROWS
+    ]  # fmt: skip
+    yield Finding(
+        rule="autovacuum.counters_lost",
+        severity="warning",
+        subject=Subject("server", "counters"),
+        title=f"{state.counters.lost} tables lost their counters: autovacuum does not see them",
+        why=(
+            f"{state.counters.lost} of {held} tables hold rows by pg_class and have no counter:"
+            " a crash, an immediate stop, a failover or a reset zeroed them. Dead rows from"
+            " before are not known and no threshold counts them until ANALYZE ran"
+        ),
+        evidence={"tables": state.counters.lost},
+        confidence="proved",
+        remedy=ddl.analyzed(", ".join(table.ident for table in names[:20])) if names else None,
+        no_remedy=None if names else "ANALYZE the tables",
+    )
+
+
+def naptime_bound(facts: Facts) -> Iterator[Finding]:
+    """Tables that reach their threshold within one naptime: no threshold helps."""
+    state, settings = known(facts)
+    if state.churn.seconds is None:
+        raise NeedsTime("rates need two samples")
+    found = [one for one in judged(state) if one.proposal.word == "naptime-bound"]
+    lasting = [one for one in found if one.proposal.basis == "long"]
+    if not lasting or settings.naptime_s <= limits.NAPTIME_S:
+        return
+    names = ", ".join(one.seen.label for one in lasting[:3])
+    row = settings.rows.get("autovacuum_naptime")
+    many = len(state.databases) > limits.NAPTIME_DATABASES
+    yield Finding(
+        rule="autovacuum.naptime_bound",
+        severity="notice",
+        subject=Subject("setting", "autovacuum_naptime"),
+        title=f"{names}: due again within one naptime of {units.seconds(settings.naptime_s)}",
+        why=(
+            f"{units.plural(len(lasting), 'table')} of {units.size(limits.SMALL_BYTES)} or more"
+            " fill their threshold sooner than the launcher looks: lowering it changes nothing"
+        ),
+        evidence={"tables": len(lasting), "naptime_s": settings.naptime_s},
+        confidence="estimated",
+        remedy=None
+        if many
+        else ddl.system_setting(
+            "autovacuum_naptime",
+            f"{limits.NAPTIME_S}s",
+            caution=managed(row.source if row else "", "takes effect on the reload"),
+        ),
+        no_remedy=f"{len(state.databases)} databases share the launcher: a shorter naptime costs"
+        " each of them"
+        if many
+        else None,
+    )
+
+
+AUTOVACUUM_RULES: tuple[Rule, ...] = (
+    Rule("autovacuum.late", late),
+    Rule("autovacuum.insert_late", insert_late),
+    Rule("autovacuum.analyze_late", analyze_late),
+    Rule("autovacuum.slow", slow),
+    Rule("autovacuum.cannot_keep_up", cannot_keep_up),
+    Rule("autovacuum.naptime_bound", naptime_bound),
+    Rule("autovacuum.disabled", disabled),
+    Rule("autovacuum.off", off),
+    Rule("autovacuum.counters_lost", counters_lost),
+)
