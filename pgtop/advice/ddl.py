@@ -158,11 +158,6 @@ def system_setting(name: str, value: str, *, caution: str | None = None) -> Reme
     )
 
 
-def with_lock_timeout(statements: Iterable[str], milliseconds: float) -> tuple[str, ...]:
-    """The statements between SET and RESET of lock_timeout."""
-    return (f"SET lock_timeout = '{milliseconds:.0f}ms';", *statements, "RESET lock_timeout;")
-
-
 def vacuum(table: str, options: str = "") -> str:
     """`VACUUM (options) table;`; outside a transaction block."""
     return f"VACUUM ({options}) {table};" if options else f"VACUUM {table};"
@@ -171,3 +166,8 @@ def vacuum(table: str, options: str = "") -> str:
 def analyze_parent(table: str, *, only: bool) -> str:
     """`ANALYZE parent;`, or from 18 `ANALYZE ONLY parent;`, which leaves the leaves alone."""
     return f"ANALYZE {'ONLY ' if only else ''}{table};"
+
+
+def alter_statistics(name: str, target: int) -> str:
+    """`ALTER STATISTICS name SET STATISTICS target;`; ANALYZE must follow."""
+    return f"ALTER STATISTICS {name} SET STATISTICS {target};"

@@ -113,6 +113,10 @@ def _command(name: str, words: list[str]) -> int:
         from pgtop.cli.demo import main as demo
 
         return demo(words)
+    if name == "explain":
+        from pgtop.cli.explain import main as explain
+
+        return explain(words)
     if name == "doctor":
         from pgtop.cli.doctor import main as doctor
 

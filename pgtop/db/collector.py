@@ -143,6 +143,12 @@ class Collector:
             self._opened.discard(session)
             await session.close()
 
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Session]:
+        """The one connection, for a question that is more than a pipeline of readings."""
+        async with self._lock:
+            yield await self._connected()
+
     async def use_database(self, datname: str) -> None:
         """Move to another database of the cluster; back to the old one if it refuses us."""
         async with self._lock:

@@ -56,6 +56,9 @@ class ColumnFacts:
     most_common: Mapping[str, float] = field(default_factory=dict)
     """The most common values as text -> their share of all rows."""
 
+    bounds: tuple[str, ...] = ()
+    """pg_stats.histogram_bounds as text: values that are not among the most common."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexFacts:

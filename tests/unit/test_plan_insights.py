@@ -244,6 +244,7 @@ def test_a_big_table_in_order_gets_a_brin_index() -> None:
             (
                 "CREATE STATISTICS public.orders_user_id_status_stat (dependencies, ndistinct, mcv)"
                 " ON user_id, status FROM public.orders;",
+                "ALTER STATISTICS public.orders_user_id_status_stat SET STATISTICS 1000;",
                 "ANALYZE public.orders;",
             ),
         ),

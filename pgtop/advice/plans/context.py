@@ -124,6 +124,8 @@ class Context:
         per_loop, loops = node.figure("Actual Total Time"), self.loops(node)
         if per_loop is None or own.wall_ms is None:
             return f"{loops:,.0f} loops"
+        if loops == 1:
+            return units.ms(own.wall_ms)
         text = f"{per_loop:.3f} ms × {loops:,.0f} loops"
         if own.processes > 1.01:
             text += f" ÷ {own.processes:.3g} processes"
