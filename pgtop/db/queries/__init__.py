@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from pgtop.db.queries import server, statements, tables, vacuum
+from pgtop.db.queries import (
+    column_statistics,
+    foreign_keys,
+    indexes,
+    sequences,
+    server,
+    statements,
+    tables,
+    vacuum,
+)
 from pgtop.db.query import Query
 
 _ALL: tuple[Query[Any], ...] = (
@@ -30,6 +39,14 @@ _ALL: tuple[Query[Any], ...] = (
     vacuum.CLOCK,
     vacuum.PARENTS,
     vacuum.SCORES,
+    indexes.INDEXES,
+    indexes.INDEX_USE,
+    indexes.BUILDS,
+    indexes.OPERATOR_CLASSES,
+    indexes.WINDOW,
+    foreign_keys.FOREIGN_KEYS,
+    sequences.SEQUENCES,
+    column_statistics.COLUMN_STATISTICS,
 )
 
 QUERIES: dict[type[Any], Query[Any]] = {query.row_type: query for query in _ALL}

@@ -1,0 +1,403 @@
+"""How much smaller a rebuild would make an index or a table, from statistics alone.
+
+The B-tree model knows deduplication (13 and later): equal keys share posting lists, so an
+index of few values takes some 6 bytes a row where every other estimate expects 20. It
+follows src/backend/access/nbtree/nbtsort.c (page filling) and nbtdedup.c (posting lists).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pgtop.analysis.pages import LINE_POINTER, Lengths, data_bytes, lengths, maxalign, usable
+from pgtop.model.index import ColumnStatistics, Index
+from pgtop.model.table import BLOCK_BYTES, Table
+
+Source = Literal["estimate", "measured", "unavailable"]
+
+LEAST_PAGES = 10
+"""Below this a page more or less is 10 %: nothing is said."""
+
+BTREE_FILLFACTOR = 90
+INTERNAL_FILL = 0.70
+"""BTREE_NONLEAF_FILLFACTOR (nbtree.h)."""
+
+BTREE_SPECIAL = 16
+POSTING_BYTES = 808
+"""Largest posting list a build makes: 10 % of a block, aligned (nbtsort.c: maxpostingsize)."""
+
+TID_BYTES = 6
+UNIQUE_ENOUGH = 0.95
+"""A column with this share of distinct values makes every key of several columns unique."""
+
+MOST_CLASSES = 6
+"""Classes of frequency that common values of one of several columns are put into."""
+
+MANY = 30.0
+"""From here on the spread of group sizes no longer matters."""
+
+TOASTED_ROW = 2_000
+"""Mean row beyond which values leave the row for TOAST: statistics then mislead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bloat:
+    """What a rebuild would give back."""
+
+    source: Source
+    bytes: float | None = None
+    """None where unavailable; negative where the rebuild would be bigger."""
+
+    fraction: float | None = None
+    why: str | None = None
+    """Why there is no figure, or what makes it doubtful."""
+
+    pages: int | None = None
+    """Blocks after a rebuild."""
+
+
+def unavailable(why: str) -> Bloat:
+    """No figure, and the reason."""
+    return Bloat("unavailable", why=why)
+
+
+def _estimated(pages: int, expected: float, why: str | None = None) -> Bloat:
+    expected = max(1, math.ceil(expected))
+    return Bloat(
+        "estimate",
+        bytes=float((pages - expected) * BLOCK_BYTES),
+        fraction=(pages - expected) / pages,
+        why=why,
+        pages=expected,
+    )
+
+
+# -- B-tree ------------------------------------------------------------------------------
+
+
+def why_not_btree(index: Index) -> str | None:
+    """Why this index cannot be estimated, whatever the statistics; None: it can."""
+    if index.partitioned:
+        return "it has no storage of its own: its partitions have"
+    if index.amname != "btree":
+        return f"{index.amname} is not estimated: M measures where pgstattuple can"
+    if index.reltuples < 0:
+        return "the table was never analysed"
+    if index.relpages < LEAST_PAGES:
+        return f"small: below {LEAST_PAGES} pages nothing is said"
+    return None
+
+
+def btree(
+    index: Index,
+    table_rows: float,
+    columns: Sequence[ColumnStatistics],
+    *,
+    deduplicates: bool,
+) -> Bloat:
+    """Bloat of a B-tree from the statistics of its columns, keys first, then INCLUDE.
+
+    `deduplicates`: every key's operator class and collation allow posting lists and the
+    option is on. Raises nothing: what cannot be told is `unavailable` with its reason.
+    """
+    why = why_not_btree(index)
+    if why is not None:
+        return unavailable(why)
+    if len(columns) < index.indnatts:
+        return unavailable("its columns are not known yet")
+    unknown = [column for column in columns if not column.known]
+    if unknown:
+        return unavailable(
+            "no statistics visible for its columns: not analysed yet, or no SELECT privilege"
+        )
+    rows = max(index.reltuples, 0.0)
+    shape = _Shape(index, table_rows, tuple(columns), deduplicates)
+    leaves, width = shape.leaf_pages(rows)
+    why = "its predicate may be about its own columns" if index.indpred else None
+    return _estimated(index.relpages, leaves + _upper_pages(leaves, width) + 1, why)
+
+
+def deduplicates(index: Index, equal_image: Sequence[bool], nondeterministic: bool) -> bool:
+    """Whether a build puts equal keys into posting lists."""
+    return (
+        index.option("deduplicate_items") not in ("off", "false", "0", "no")
+        and index.indnatts == index.indnkeyatts
+        and all(equal_image)
+        and not nondeterministic
+    )
+
+
+def _upper_pages(leaves: float, width: float) -> int:
+    """Internal pages above so many leaves."""
+    fanout = max(2, int(BLOCK_BYTES * INTERNAL_FILL / min(width + LINE_POINTER, 200)))
+    pages, level = 0, math.ceil(leaves)
+    while level > 1:
+        level = math.ceil(level / fanout)
+        pages += level
+    return pages
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """An index about to be built."""
+
+    index: Index
+    table_rows: float
+    columns: tuple[ColumnStatistics, ...]
+    deduplicates: bool
+
+    def leaf_pages(self, rows: float) -> tuple[float, float]:
+        """(leaf pages, bytes of a tuple) for `rows` entries."""
+        fillfactor = int(self.index.option("fillfactor") or BTREE_FILLFACTOR)
+        full = usable(fillfactor, BTREE_SPECIAL) - LINE_POINTER
+        room = usable(100, BTREE_SPECIAL) - LINE_POINTER
+        all_lengths = [lengths(column, in_index=True) for column in self.columns]
+        pages, widest = 0.0, 16.0
+        classes = list(_null_classes(all_lengths))
+        for share, nulls in classes:
+            present = [x for x, null in zip(all_lengths, nulls, strict=True) if not null]
+            width = data_bytes(present, 16 if any(nulls) else 8)
+            widest = max(widest, width)
+            uniform = len(classes) == 1 and all(len(x.quantiles) <= 1 for x in present)
+            pages += self._pages_of(rows * share, nulls, width, full, room, uniform)
+        return max(pages, 1.0), widest
+
+    def _pages_of(
+        self,
+        rows: float,
+        nulls: tuple[bool, ...],
+        width: float,
+        full: int,
+        room: int,
+        uniform: bool,
+    ) -> float:
+        plain, posting, size = self._bytes_of(rows, nulls, width)
+        step = width + LINE_POINTER
+        fits = math.floor(full / step) * step if uniform else full - step / 2
+        pages = plain / max(fits, step)
+        if posting:
+            pages += posting / _posting_room(size, width, full, room)
+        return pages
+
+    def _bytes_of(
+        self, rows: float, nulls: tuple[bool, ...], width: float
+    ) -> tuple[float, float, float]:
+        """(bytes in single tuples, bytes in posting lists, mean bytes of one of these)."""
+        step = width + LINE_POINTER
+        unique = self.index.indisunique and not any(nulls)
+        if rows < 1 or unique or not self.deduplicates:
+            return rows * step, 0.0, 0.0
+        tally = _Tally(width)
+        several = len(self.columns) > 1
+        values = [
+            [(1.0, 1.0)] if null else self._classes(column, several)
+            for column, null in zip(self.columns, nulls, strict=True)
+        ]
+        if several and any(
+            sum(number for number, _ in classes) >= UNIQUE_ENOUGH * self.table_rows
+            for classes in values
+        ):
+            return rows * step, 0.0, 0.0
+        counted = several or self.index.indpred is not None
+        for combined in itertools.product(*values):
+            groups = math.prod(number for number, _ in combined)
+            share = math.prod(share for _, share in combined)
+            tally.add(groups, rows * share, counted)
+        return tally.plain, tally.posting, tally.mean
+
+    def _classes(self, column: ColumnStatistics, coarse: bool) -> list[tuple[float, float]]:
+        """(number of values, share of all rows they take together) by how common they are."""
+        present = max(1.0 - column.null_frac, 1e-9)
+        distinct = (
+            column.n_distinct if column.n_distinct > 0 else (-column.n_distinct * self.table_rows)
+        )
+        distinct = max(distinct, 1.0)
+        shares = [float(part) / present for part in (column.freqs or "").split(",") if part]
+        if column.n_distinct > 0:
+            shares = shares[: int(distinct)]
+        classes = _grouped(shares) if coarse else [(1.0, share) for share in shares]
+        rest, left = max(0.0, 1.0 - sum(shares)), max(distinct - len(shares), 0.0)
+        if rest > 1e-6 or not classes:
+            classes.append((max(left, 1.0), rest if classes else 1.0))
+        total = sum(share for _, share in classes) or 1.0
+        return [(number, share / total) for number, share in classes]
+
+
+def _null_classes(columns: Sequence[Lengths]) -> list[tuple[float, tuple[bool, ...]]]:
+    """(share of the rows, which columns are null), as if nulls of columns were independent."""
+    choices = [
+        [(1.0 - c.null_frac, False), (c.null_frac, True)]
+        if 0 < c.null_frac < 1
+        else [(1.0, c.null_frac >= 1)]
+        for c in columns[:4]
+    ]
+    found = []
+    for chosen in itertools.product(*choices):
+        share = math.prod(part for part, _ in chosen)
+        nulls = tuple(null for _, null in chosen) + (False,) * (len(columns) - len(chosen))
+        found.append((share, nulls))
+    return found
+
+
+def _grouped(shares: Sequence[float]) -> list[tuple[float, float]]:
+    """Common values put into a few classes of like frequency: (how many, their share)."""
+    if len(shares) <= MOST_CLASSES:
+        return [(1.0, share) for share in shares]
+    ordered = sorted(shares, reverse=True)
+    size = math.ceil(len(ordered) / MOST_CLASSES)
+    parts = [ordered[start : start + size] for start in range(0, len(ordered), size)]
+    return [(float(len(part)), sum(part)) for part in parts]
+
+
+class _Tally:
+    """Bytes of groups of equal keys."""
+
+    def __init__(self, width: float) -> None:
+        self.width = width
+        self.plain = 0.0
+        self.posting = 0.0
+        self._lists = 0.0
+
+    @property
+    def mean(self) -> float:
+        """Bytes of a posting list with its line pointer."""
+        return self.posting / self._lists if self._lists else 0.0
+
+    def add(self, groups: float, rows: float, counted: bool) -> None:
+        """`groups` keys that have `rows` entries together.
+
+        `counted`: `groups` says how many keys there could be, not how many there are.
+        """
+        if rows <= 0:
+            return
+        mean = rows / groups
+        if mean >= MANY:
+            self._add(mean, groups)
+            return
+        rate = mean if counted else _truncated_rate(mean)
+        expected = groups if counted else groups / max(1 - math.exp(-rate), 1e-12)
+        chance = math.exp(-rate)
+        for size in range(1, int(rate + 10 * math.sqrt(rate) + 12)):
+            chance *= rate / size
+            self._add(float(size), expected * chance)
+
+    def _add(self, size: float, groups: float) -> None:
+        """`groups` groups of `size` equal keys each."""
+        step = self.width + LINE_POINTER
+        most = int((POSTING_BYTES - self.width) // TID_BYTES)
+        if size < 2 or most < 2:
+            self.plain += groups * size * step
+            return
+        whole, rest = divmod(size, most)
+        self.posting += groups * whole * (maxalign(int(self.width + TID_BYTES * most)) + 4)
+        self._lists += groups * whole
+        if rest >= 2:
+            self.posting += groups * (maxalign(math.ceil(self.width + TID_BYTES * rest)) + 4)
+            self._lists += groups
+        else:
+            self.plain += groups * rest * step
+
+
+def _truncated_rate(mean: float) -> float:
+    """Rate of the Poisson law whose mean, zero left out, is `mean`."""
+    if mean <= 1.0 + 1e-9:
+        return 1e-9
+    rate = mean
+    for _ in range(40):
+        rate = mean * (1 - math.exp(-rate))
+    return max(rate, 1e-9)
+
+
+def _posting_room(size: float, width: float, full: int, room: int) -> float:
+    """Bytes of posting lists of `size` that a leaf takes.
+
+    The last one only leaves its key behind as the page's high key, and the build reckons
+    with that: it fills beyond the mark, as far as the page itself has room.
+    """
+    most = max(room - 1.5 * size, size)
+    return min(full - (width + LINE_POINTER) + size / 2, most)
+
+
+# -- tables ------------------------------------------------------------------------------
+
+
+def heap(table: Table, columns: Sequence[ColumnStatistics]) -> Bloat:
+    """Bloat of a table's main fork from the statistics of all its columns."""
+    if table.relkind not in ("r", "m"):
+        return unavailable("it has no rows of its own")
+    if table.relpages < LEAST_PAGES:
+        return unavailable(f"small: below {LEAST_PAGES} pages nothing is said")
+    if table.reltuples < 0:
+        return unavailable("it was never analysed")
+    if not columns:
+        return unavailable("its columns are not known yet")
+    live = [column for column in columns if not column.attisdropped]
+    if not any(column.known for column in live):
+        return unavailable("no statistics visible: not analysed yet, or no SELECT privilege")
+    if not all(column.known for column in live):
+        return unavailable("some of its columns have no statistics, or no SELECT privilege")
+    fillfactor = int(table.option("fillfactor") or 100)
+    width = _row_bytes(live, len(columns), dropped=len(columns) > len(live))
+    per_page = max(usable(fillfactor) / (width + LINE_POINTER), 0.01)
+    if per_page > 2 and _uniform(live):
+        per_page = math.floor(per_page)
+    toasted = width > TOASTED_ROW and any(c.attstorage in "xe" for c in live)
+    why = "wide rows: what TOAST takes is not known exactly" if toasted else None
+    return _estimated(table.relpages, table.reltuples / per_page, why)
+
+
+def _uniform(columns: Sequence[ColumnStatistics]) -> bool:
+    return all(column.attlen > 0 and not column.null_frac for column in columns)
+
+
+def _row_bytes(columns: Sequence[ColumnStatistics], natts: int, *, dropped: bool) -> float:
+    """Mean bytes of a row, header and all: by whether it has a null, then by which.
+
+    A dropped column is a null in every row written since.
+    """
+    all_lengths = [lengths(column) for column in columns]
+    header = maxalign(23)
+    bitmap = maxalign(23 + (natts + 7) // 8)
+    nullable = [place for place, column in enumerate(all_lengths) if column.null_frac > 0]
+    if not nullable:
+        return data_bytes(all_lengths, bitmap if dropped else header)
+    total = 0.0
+    samples = 64
+    for step in range(samples):
+        present = [
+            column
+            for place, column in enumerate(all_lengths)
+            if not _is_null(column.null_frac, step, place, samples)
+        ]
+        size = bitmap if dropped or len(present) < len(all_lengths) else header
+        total += data_bytes(present, size, step=step)
+    return total / samples
+
+
+def _is_null(null_frac: float, step: int, place: int, samples: int) -> bool:
+    """Whether a column is null in this sample: as often as it is, for each column in its own
+    order, so that nulls of different columns meet by chance."""
+    if null_frac <= 0:
+        return False
+    turned = (step * (2 * place + 5) + 11 * place) % samples
+    return (turned + 0.5) / samples < null_frac
+
+
+# -- measured ----------------------------------------------------------------------------
+
+
+def btree_free_bytes(
+    leaf_pages: float, empty_pages: float, deleted_pages: float, density: float, fillfactor: int
+) -> float:
+    """What REINDEX would give back of a B-tree that pgstatindex measured.
+
+    `density` is avg_leaf_density in per cent. The present posting lists are taken as they
+    are: a rebuild makes better ones.
+    """
+    filled = leaf_pages * (density if not math.isnan(density) else 0.0) / fillfactor
+    kept = min(leaf_pages, filled)
+    return float((leaf_pages - kept + empty_pages + deleted_pages) * BLOCK_BYTES)

@@ -1,0 +1,26 @@
+"""Foreign keys and what an index must have to serve them."""
+
+from __future__ import annotations
+
+from pgtop.db.query import Query
+from pgtop.model.index import ForeignKey
+
+FOREIGN_KEYS = Query(
+    row_type=ForeignKey,
+    work_mem="16MB",
+    template="""\
+SELECT /* pgtop */ k.oid::int8, k.conname::text, k.conrelid::int8, k.confrelid::int8,
+       string_agg(u.attnum::text, ' ' ORDER BY u.n), string_agg(a.name, ', ' ORDER BY u.n),
+       string_agg(a.attcollation::text, ' ' ORDER BY u.n),
+       string_agg(coalesce(f.families, ''), ',' ORDER BY u.n),
+       k.confdeltype::text, k.confupdtype::text
+  FROM pg_constraint k
+ CROSS JOIN LATERAL unnest(k.conkey, k.conpfeqop) WITH ORDINALITY u (attnum, operator, n)
+  JOIN (SELECT attrelid, attnum, attcollation, quote_ident(attname) AS name
+          FROM pg_attribute) a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
+  LEFT JOIN (SELECT amopopr, string_agg(amopfamily::text, ' ') AS families
+               FROM pg_amop GROUP BY amopopr) f ON f.amopopr = u.operator
+ WHERE k.contype = 'f' AND k.conparentid = 0
+ GROUP BY k.oid, k.conname, k.conrelid, k.confrelid, k.confdeltype, k.confupdtype
+""",
+)
