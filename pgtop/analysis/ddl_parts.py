@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pgtop.analysis.names import literal, quote
+from pgtop.terminal.safe import safe
+
 Verb = Literal[
     "create index", "drop index", "reindex", "set options", "reset options", "set statistics",
     "analyze", "vacuum", "create statistics", "drop statistics", "session", "other",
@@ -302,3 +305,27 @@ def _last_part(sql: str) -> str:
     """The name behind the schema, as written."""
     tokens = [m.group() for m in _TOKEN.finditer(sql)]
     return tokens[-1]
+
+
+def harmless(sql: str) -> str:
+    """The same statement without a control character: odd names as U&"…", texts as E'…'.
+
+    Characters that a terminal might obey are legal in names, and the server quotes them
+    as they are.
+    """
+    if sql.isprintable():
+        return sql
+    return "".join(_harmless(match) for match in _TOKEN.finditer(sql))
+
+
+def _harmless(match: re.Match[str]) -> str:
+    token = match.group()
+    if match.group("space") is not None:
+        return " " if not token.startswith(("--", "/*")) else safe(token, lines=True)
+    if token.isprintable():
+        return token
+    if match.group("name") is not None:
+        return quote(unquoted(token))
+    if token.startswith("'"):
+        return literal(token[1:-1].replace("''", "'"))
+    return safe(token)
