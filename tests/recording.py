@@ -20,6 +20,7 @@ from pgtop.db.query import as_row
 from pgtop.model.request import AnswerT, Request
 from pgtop.model.sample import Reading, Sample, SourceError
 from pgtop.model.server import Link
+from pgtop.model.statement import StatementText, TextsOf
 
 FILE = Path(__file__).parent / "data" / "demo-recording.json.gz"
 
@@ -91,7 +92,10 @@ class Recording:
         )
 
     async def ask(self, request: Request[AnswerT]) -> AnswerT:
-        """What the test put there for this kind of question."""
+        """What the test put there for this kind of question; texts are in the recording."""
+        if isinstance(request, TextsOf):
+            texts = self._readings[-1].sample(StatementText).rows
+            return tuple(t for t in texts if t.queryid in request.queryids)  # type: ignore[return-value]
         answer = self.answers.get(type(request))
         if answer is None:
             raise SourceError("not in the recording")

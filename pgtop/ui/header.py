@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from rich.cells import cell_len
 
 from pgtop.analysis import units
 from pgtop.analysis.derived import Board
@@ -17,6 +20,12 @@ from pgtop.ui.schedule import Status
 
 FULL_WIDTH = 110
 """From this width on, two lines."""
+
+FULL, NEARLY_FULL = 0.9, 0.8
+"""Shares of max_connections that the eye should find."""
+
+OLD_XACT_S = 300.0
+"""From here on a transaction keeps vacuum from what it should remove."""
 
 LATE_S = 1.5
 """An answer that takes longer is announced."""
@@ -73,50 +82,66 @@ def header_lines(
     """The header at this width: two lines, one where there is little room."""
     server: Server | None = _row(board, Server)
     link: Link | None = _row(board, Link)
-    vitals: Vitals | None = _row(board, Vitals)
     if server is None or link is None:
         return (Line(((" pgtop  connecting …", "strong"),), state(status, now, interval)),)
-    where, who = _where(server, link, wide=width >= FULL_WIDTH)
-    cost = _cost(board.reading)
-    signs = vital_signs(vitals, rates, wide=width >= FULL_WIDTH)
+    wide = width >= FULL_WIDTH
+    where = _where(server, link, wide=wide)
     urgent = not status.connected or status.frozen_at is not None or status.asked_at is not None
-    right = (*state(status, now, interval), (" ", ""))
-    if width >= FULL_WIDTH:
-        costs = () if urgent else (("   ", ""), (cost, "dim"), (" ", ""))
-        return (Line((*where, *who), (*right, *costs), urgent), Line((("", ""), *signs)))
-    return (Line((*where, *signs), right, urgent),)
+    costs: Pieces = () if urgent else ((f"  {_cost(board.reading, wide=wide)}", "dim"),)
+    right = (*state(status, now, interval), *costs, (" ", ""))
+    signs = vital_signs(_row(board, Vitals), rates, wide=wide)
+    if wide:
+        return (Line(where, right, urgent), Line(_fitting(signs, width)))
+    room = width - _size(where) - _size(right)
+    return (Line((*where, *_fitting(signs, room)), right, urgent),)
 
 
-def _where(server: Server, link: Link, *, wide: bool) -> tuple[Pieces, Pieces]:
+def _size(pieces: Pieces) -> int:
+    return sum(cell_len(text) for text, _ in pieces)
+
+
+def _fitting(signs: Sequence[Pieces], room: int) -> Pieces:
+    """As many whole signs as there is room for, in their order."""
+    chosen: list[tuple[str, Tone]] = []
+    for sign in signs:
+        if _size((*chosen, *sign)) >= room:
+            break
+        chosen.extend(sign)
+    return tuple(chosen)
+
+
+def _where(server: Server, link: Link, *, wide: bool) -> Pieces:
+    """Database, host, version, primary or standby, TLS, role, pooler, provider."""
     role = "standby" if server.in_recovery else "primary"
-    tls: tuple[str, Tone] = ("TLS", "dim") if link.tls else ("no TLS", "warning")
-    if link.local:
-        tls = ("socket", "dim")
-    if not wide:
-        return (
-            (f" {server.database}@{link.host} ", "strong"),
-            (f"{server.version} {role} ", ""),
-        ), ()
-    place = f"{link.host}:{link.port}" if not link.local else link.host
-    extra = [part for part in (link.pooler, link.provider) if part]
-    who: list[tuple[str, Tone]] = [(f"   as {server.user}", "")]
-    if server.superuser:
-        who.append((" superuser", "warning"))
-    if extra:
-        who.append(("   " + " ".join(f"via {part}" for part in extra), "notice"))
     version = server.version.split(" ")[0]
-    return (
+    tone: Tone = "warning" if server.in_recovery else ""
+    host = "socket" if link.local else link.host
+    if not wide:
+        return (f" {server.database}@{host} ", "strong"), (f"{version} {role}", tone)
+    place = host if link.local else f"{link.host}:{link.port}"
+    pieces: list[tuple[str, Tone]] = [
         (f" {server.database} @ {place}", "strong"),
-        (f"   PostgreSQL {version} {role}   ", "warning" if server.in_recovery else ""),
-        tls,
-    ), tuple(who)
+        (f"   PostgreSQL {version} {role}   ", tone),
+    ]
+    if not link.local:
+        pieces.append(("TLS   ", "dim") if link.tls else ("no TLS   ", "warning"))
+    pieces.append((f"as {server.user}", ""))
+    if server.superuser:
+        pieces.append((" superuser", "warning"))
+    via = [part for part in (link.pooler, link.provider) if part]
+    if via:
+        pieces.append(("   via " + ", ".join(via), "notice"))
+    return pieces
 
 
-def _cost(reading: Reading | None) -> str:
+def _cost(reading: Reading | None, *, wide: bool) -> str:
+    """What the last reading cost the server."""
     if reading is None:
         return ""
+    if not wide:
+        return f"cost {units.ms(reading.server_ms)}"
     trips = "trip" if reading.round_trips == 1 else "trips"
-    return f"pgtop costs {units.ms(reading.server_ms)} · {reading.round_trips} {trips}"
+    return f"pgtop costs {units.ms(reading.server_ms)}, {reading.round_trips} {trips}"
 
 
 def state(status: Status, now: float, interval: float) -> Pieces:
@@ -142,40 +167,52 @@ def state(status: Status, now: float, interval: float) -> Pieces:
     return ((f"every {interval:g} s", "dim"),)
 
 
-def vital_signs(vitals: Vitals | None, rates: Rates, *, wide: bool) -> Pieces:
-    """tps, sessions, connections used of limit, hit ratio, oldest transaction."""
-    pieces: list[tuple[str, Tone]] = []
+def vital_signs(vitals: Vitals | None, rates: Rates, *, wide: bool) -> Sequence[Pieces]:
+    """Connections used of limit, tps, sessions, oldest transaction, hit ratio, temp.
 
-    def add(name: str, value: str, tone: Tone = "") -> None:
-        pieces.append((f"  {name} ", "dim"))
-        pieces.append((value, tone))
+    Those that matter more come first: what does not fit falls off the end.
+    """
+    signs: list[Pieces] = []
+
+    def add(name: str, value: str, tone: Tone = "", *more: tuple[str, Tone]) -> None:
+        signs.append(((f"  {name} ", "dim"), (value, tone), *more))
 
     if vitals is not None:
-        used = vitals.client_backends if vitals.client_backends is not None else vitals.sessions
-        share = used / vitals.max_connections
-        mark = "≈" if vitals.client_backends is None else ""
-        tone: Tone = "critical" if share >= 0.9 else "warning" if share >= 0.8 else ""
-        glyph = " ‼" if share >= 0.9 else " !" if share >= 0.8 else ""
-        add("conn", f"{mark}{used}/{vitals.max_connections}{glyph}", tone)
-    add("tps", units.rate(rates.tps))
-    if wide:
-        pieces.append((" " + sparkline(list(rates.history), 12), "bar"))
+        add("conn", *_connections(vitals))
+    spark: tuple[str, Tone] = (" " + sparkline(list(rates.history), 8), "bar")
+    add("tps", units.rate(rates.tps), "", *((spark,) if wide else ()))
     if vitals is not None and wide:
-        add("active", units.count(vitals.active))
         waiting = vitals.waiting
+        add("active", units.count(vitals.active))
         add(
             "waiting",
             units.count(waiting) + (" !" if waiting else ""),
             "warning" if waiting else "",
         )
         add("idle in xact", units.count(vitals.idle_in_transaction))
+        add("oldest xact", *_oldest(vitals))
     add("hit", units.percent(rates.hit) if rates.hit is not None else units.NOTHING)
-    if vitals is not None and wide:
+    if wide:
         add("temp", units.size(rates.temp_per_s) + "/s" if rates.temp_per_s else units.NOTHING)
-        oldest = vitals.oldest_xact_s
-        late = oldest is not None and oldest >= 300
-        shown = units.seconds(oldest) if oldest is not None else units.NOTHING
-        if vitals.hidden and vitals.active is None:
-            shown = units.UNKNOWN
-        add("oldest xact", shown + (" !" if late else ""), "warning" if late else "")
-    return tuple(pieces)
+    return signs
+
+
+def _connections(vitals: Vitals) -> tuple[str, Tone]:
+    used = vitals.client_backends if vitals.client_backends is not None else vitals.sessions
+    mark = "≈" if vitals.client_backends is None else ""
+    share = used / vitals.max_connections
+    if share >= FULL:
+        return f"{mark}{used}/{vitals.max_connections} ‼", "critical"
+    if share >= NEARLY_FULL:
+        return f"{mark}{used}/{vitals.max_connections} !", "warning"
+    return f"{mark}{used}/{vitals.max_connections}", ""
+
+
+def _oldest(vitals: Vitals) -> tuple[str, Tone]:
+    if vitals.hidden and vitals.active is None:
+        return units.UNKNOWN, ""
+    oldest = vitals.oldest_xact_s
+    if oldest is None:
+        return units.NOTHING, ""
+    late = oldest >= OLD_XACT_S
+    return units.age(oldest) + (" !" if late else ""), "warning" if late else ""

@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from pgtop.terminal.glyphs import ASCII
 from pgtop.terminal.safe import safe
-from pgtop.ui.live_table import TONES, Tone
+from pgtop.ui.live_table import TONES, Tone, foreground_of
 
 Pieces = Sequence[tuple[str, Tone]]
 
@@ -98,7 +98,7 @@ class Lines(Widget):
         if style is None:
             style = self.rich_style
             if tone:
-                style += self.get_component_rich_style(f"lines--{tone}", partial=True)
+                style += foreground_of(self, f"lines--{tone}")
             self._styles[tone] = style
         return style
 

@@ -536,13 +536,26 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
     def _style(self, name: str) -> Style:
         style = self._styles.get(name)
         if style is None:
-            style = (
-                self.get_component_rich_style(f"live-table--{name}", partial=name in TONES)
-                if name
-                else self.rich_style
-            )
+            if not name:
+                style = self.rich_style
+            elif name in TONES:
+                style = foreground_of(self, f"live-table--{name}")
+            else:
+                style = self.get_component_rich_style(f"live-table--{name}")
             self._styles[name] = style
         return style
+
+
+def foreground_of(widget: Widget, component: str) -> Style:
+    """A component's colour and attributes without its background, which is the row's.
+
+    Not Textual's partial style: that works out automatic colours against black.
+    """
+    full = widget.get_component_rich_style(component)
+    return Style(
+        color=full.color, bold=full.bold, dim=full.dim, italic=full.italic,
+        underline=full.underline, reverse=full.reverse,
+    )  # fmt: skip
 
 
 def plain(cell: Cell) -> str:

@@ -30,11 +30,11 @@ async def playing(
                 if source.reads >= number and app_of(pilot).schedule.status.asked_at is None:
                     break
                 await pilot.pause(0.01)
+            app.schedule._texts_at = -1e9  # the recording answers at once
             if number < source.length:
-                app_of(pilot).schedule.now()
+                app.schedule.now()
         app.schedule.interval = 2.0
-        app.schedule.freeze(False)
-        app.tick()
+        app.paint()
         await pilot.pause()
         if keys:
             await pilot.press(*keys)
