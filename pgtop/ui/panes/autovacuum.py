@@ -1,0 +1,342 @@
+"""The Autovacuum tab: why a table is not vacuumed, when it will be, and what changes it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from pgtop.advice import Facts
+from pgtop.advice.thresholds import autovacuum as limits
+from pgtop.advice.vacuum_case import Case, case, judged, remedy
+from pgtop.advice.vacuum_script import Planned, prefers_polite, script, undo_script
+from pgtop.analysis import units
+from pgtop.analysis.vacuum.settings import VacuumSettings
+from pgtop.analysis.vacuum.state import VacuumState
+from pgtop.model.finding import Finding, Remedy
+from pgtop.model.sample import SourceError
+from pgtop.model.table import IndexPages, Partition, Table, TableUse
+from pgtop.model.vacuum import (
+    DatabaseAge,
+    HorizonHolder,
+    ParentStatistics,
+    PinWait,
+    VacuumBlock,
+    VacuumRun,
+    VacuumScore,
+    VacuumSetting,
+    XidClock,
+)
+from pgtop.ui.lines import Line, Lines
+from pgtop.ui.live_pane import LivePane
+from pgtop.ui.live_table import LiveTable, Tone
+from pgtop.ui.schedule import Lanes
+from pgtop.ui.vacuum_columns import TROUBLE, VacuumRow, columns, head_pieces, running_lines
+from pgtop.ui.vacuum_composer import Composed, Composer, started
+
+FOLDED = 0
+"""The key of the line that stands for the small tables."""
+
+FOLD_FROM = 40
+"""So many small tables are shown one by one; more are folded into one line."""
+
+MOST_SMALL = 500
+"""Unfolded, the most pressing so many."""
+
+
+class AutovacuumPane(LivePane):
+    """Tables by the dead space beyond their threshold, then by pressure."""
+
+    NAME = "autovacuum"
+    DIGIT = "6"
+    TITLE = "Autovacuum"
+    SHORT = "Vacuum"
+    RULES = ("autovacuum.", "wraparound.", "table.fillfactor", "partition.")
+    LANES: ClassVar[Lanes] = {
+        VacuumRun: 0,
+        HorizonHolder: 5,
+        VacuumBlock: 5,
+        PinWait: 10,
+        XidClock: 10,
+        DatabaseAge: 30,
+        Table: 60,
+        VacuumScore: 60,
+        TableUse: 120,
+        VacuumSetting: 120,
+        IndexPages: 300,
+        Partition: 300,
+        ParentStatistics: 300,
+    }
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "none", "edit", id="autovacuum.edit"),
+        Binding("p", "polite", "polite/firm", id="autovacuum.polite"),
+        Binding("u", "copy_undo", "copy undo", id="autovacuum.undo"),
+        Binding("x", "mark", "mark", id="autovacuum.mark"),
+        Binding("s", "small", "small tables", id="autovacuum.small"),
+    ]
+
+    DEFAULT_CSS = """
+    #autovacuum-running { height: auto; max-height: 5; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unfolded = False
+        self.polite: dict[int, bool] = {}
+        """Chosen by hand; else by what runs."""
+
+        self.edits: dict[int, dict[str, str]] = {}
+        self.marked: dict[int, None] = {}
+        """In the order in which they were marked."""
+
+    def compose(self) -> ComposeResult:
+        """Head, table, vacuums under way; the composer comes with Enter."""
+        yield Lines(id="autovacuum-head")
+        yield self.make_table()
+        yield Lines(id="autovacuum-running")
+
+    def make_table(self) -> LiveTable[Any]:
+        """The table; its own order is the worst first."""
+        return LiveTable(columns(), empty="reading tables and their counters …")
+
+    # -- facts in ------------------------------------------------------------------------
+
+    def show_facts(self, facts: Facts) -> None:
+        """Rows, head, running vacuums, composer."""
+        for row_type in (Table, VacuumSetting):
+            found = facts.samples.get(row_type)
+            if isinstance(found, SourceError):
+                self.say_unreadable(found)
+                return
+        state = self._state()
+        if state is None or state.settings is None:
+            return
+        rows = self._rows(state)
+        table = self.table
+        table.empty = (
+            f"no table matches /{self.filter_text}/: / edits it, Esc forgets it"
+            if self.filter_text
+            else "no user table in this database"
+        )
+        table.show_rows(rows)
+        self._show_head(state, state.settings)
+        running = [Line(pieces) for pieces in running_lines(state, state.settings)]
+        lines = self.query_one("#autovacuum-running", Lines)
+        lines.styles.height = len(running)
+        lines.show(*running)
+        self._show_composer()
+
+    def _state(self) -> VacuumState | None:
+        state: VacuumState | None = self.facts.derived.get(VacuumState)
+        return state if state is not None and state.tables else None
+
+    def _settings(self) -> VacuumSettings | None:
+        state = self._state()
+        return state.settings if state is not None else None
+
+    def _rows(self, state: VacuumState) -> list[VacuumRow]:
+        """Big tables and those in trouble one by one, the many small ones in one line."""
+        cases = {one.key: one for one in judged(state)}
+        shown: dict[int, Case] = {}
+        for relid, one in cases.items():
+            if one.seen.table.system and one.seen.pressure.most <= 1 and not one.seen.run:
+                continue
+            big = one.seen.table.size_bytes >= limits.SMALL_BYTES
+            if big or TROUBLE.get(one.word) in ("critical", "warning") or one.seen.run:
+                shown[relid] = one
+        small = [
+            relid
+            for relid in state.pressures
+            if relid not in shown and not state.tables[relid].system
+        ]
+        few = len(small) <= FOLD_FROM
+        if few or self.unfolded or self.filter_text:
+            small.sort(key=lambda relid: -state.pressures[relid])
+            needle = self.filter_text.lower()
+            if needle:
+                small = [r for r in small if needle in state.label(state.tables[r]).lower()]
+            for relid in small[:MOST_SMALL]:
+                shown[relid] = cases.get(relid) or case(state, relid)
+            small = small[MOST_SMALL:]
+        rows = [
+            VacuumRow(relid, one, state.at, marked=relid in self.marked)
+            for relid, one in shown.items()
+            if self.filter_text.lower() in one.seen.label.lower()
+        ]
+        rows.sort(key=_order)
+        if small and not self.filter_text:
+            pressures = [state.pressures[relid] for relid in small]
+            rows.append(
+                VacuumRow(
+                    FOLDED, None, state.at, folded=len(small),
+                    folded_due=sum(share > 1 for share in pressures),
+                    folded_worst=max(pressures),
+                )
+            )  # fmt: skip
+        return rows
+
+    def _show_head(self, state: VacuumState, settings: VacuumSettings) -> None:
+        pieces = head_pieces(state, settings, self.size.width)
+        right: list[tuple[str, Tone]] = []
+        if self.marked:
+            right.append((f"{len(self.marked)} marked ", "key"))
+        if self.filter_text:
+            right.append((f"/{self.filter_text}/ ", "key"))
+        if state.churn.seconds is None:
+            right.append(("rates after the next sample ", "dim"))
+        self.head.show(Line(pieces, right))
+
+    # -- composer ------------------------------------------------------------------------
+
+    def on_live_table_selected(self, event: LiveTable.Selected) -> None:
+        """Enter opens the composer and goes in; on the folded line it unfolds."""
+        if event.key == FOLDED:
+            self.action_small()
+            return
+        found = self.query(Composer)
+        composer = found.first() if found else Composer()
+        if not found:
+            self.mount(composer)
+        composer.focus()
+        self.call_after_refresh(self._show_composer)
+
+    def on_live_table_moved(self) -> None:
+        """The composer follows the cursor."""
+        self._show_composer()
+
+    def on_live_table_sort_changed(self) -> None:
+        """`<`, `>` or a click chose a column."""
+        self.refilter()
+
+    def composed(self) -> Composed | None:
+        """What the composer is about: the row under the cursor with its edits."""
+        row = cast("VacuumRow | None", self.table.cursor_row)
+        state, settings = self._state(), self._settings()
+        if row is None or row.case is None or state is None or settings is None:
+            return None
+        return self._composed(row.case, state, settings)
+
+    def _composed(self, one: Case, state: VacuumState, settings: VacuumSettings) -> Composed:
+        edits = self.edits.get(one.key)
+        polite = self.polite.get(one.key, prefers_polite(one))
+        return Composed(one, state, settings, started(one) if edits is None else edits, polite)
+
+    def _show_composer(self) -> None:
+        found = self.query(Composer)
+        made = self.composed()
+        if found and made is not None:
+            found.first().show(made)
+
+    def on_composer_edited(self, event: Composer.Edited) -> None:
+        """One option has another value: its effects move at once."""
+        made = self.composed()
+        if made is None:
+            return
+        edits = dict(made.edits)
+        if event.text is None:
+            edits.pop(event.name, None)
+        else:
+            edits[event.name] = event.text
+        self.edits[made.one.key] = edits
+        self._show_composer()
+
+    def on_composer_proposed(self) -> None:
+        """Back to the proposal."""
+        made = self.composed()
+        if made is not None:
+            self.edits.pop(made.one.key, None)
+            self._show_composer()
+
+    def action_none(self) -> None:
+        """Enter is the table's; this stands for it in the footer."""
+
+    def action_back(self) -> None:
+        """From the composer to the table, then close it, then forget the filter."""
+        found = self.query(Composer)
+        if found and found.first().has_focus:
+            self.focus_inside()
+        elif found:
+            found.first().remove()
+            self.focus_inside()
+        else:
+            super().action_back()
+
+    # -- keys ----------------------------------------------------------------------------
+
+    def action_small(self) -> None:
+        """Show the small tables one by one, or fold them again."""
+        self.unfolded = not self.unfolded
+        self.refilter()
+
+    def action_polite(self) -> None:
+        """Polite gives way to a running vacuum, firm cancels it."""
+        made = self.composed()
+        if made is None:
+            return
+        self.polite[made.one.key] = not made.polite
+        says = "polite: gives way to a running vacuum" if not made.polite else (
+            "firm: a running plain autovacuum of the table is cancelled"
+        )  # fmt: skip
+        self.app.note(says)  # type: ignore[attr-defined]
+        self._show_composer()
+
+    def action_mark(self) -> None:
+        """Mark the row for the script, or no longer."""
+        made = self.composed()
+        if made is None:
+            return
+        if made.one.key in self.marked:
+            del self.marked[made.one.key]
+        else:
+            self.marked[made.one.key] = None
+        self.refilter()
+
+    def planned(self) -> list[Planned]:
+        """What `y` copies: the marked tables, else the one under the cursor."""
+        state, settings = self._state(), self._settings()
+        if state is None or settings is None:
+            return []
+        if self.marked:
+            cases = [case(state, relid) for relid in self.marked if relid in state.tables]
+            made = [self._composed(one, state, settings) for one in cases]
+        else:
+            one = self.composed()
+            made = [one] if one is not None else []
+        plans = [Planned(m.one, m.change()) for m in made]
+        return [plan for plan in plans if plan.change.sets or plan.change.resets]
+
+    def copied_text(self) -> tuple[str, str] | None:
+        """The script; where nothing is to change, the row."""
+        state, settings = self._state(), self._settings()
+        plans = self.planned()
+        if not plans or state is None or settings is None:
+            return super().copied_text()
+        made = self.composed()
+        polite = made.polite if made is not None else False
+        text = script(plans, state, settings, polite=polite)
+        return text, f"script for {units.plural(len(plans), 'table')}"
+
+    def action_copy_undo(self) -> None:
+        """Copy what takes the script back."""
+        state = self._state()
+        plans = self.planned()
+        if not plans or state is None:
+            self.app.note("nothing to undo: no option would change")  # type: ignore[attr-defined]
+            return
+        self.app.copy_text(undo_script(plans, state), "undo")  # type: ignore[attr-defined]
+
+    def offered(self) -> tuple[Finding | Remedy, ...]:
+        """What `a` keeps: what `y` would copy, one remedy a table."""
+        state = self._state()
+        if state is None:
+            return ()
+        return tuple(remedy(plan.one, state, plan.change) for plan in self.planned())
+
+
+def _order(row: VacuumRow) -> tuple[float, float]:
+    """Most dead space beyond the threshold first, then the nearest to a trigger."""
+    assert row.case is not None
+    seen = row.case.seen
+    return -seen.excess_bytes, -seen.pressure.most
