@@ -7,7 +7,7 @@ write its test.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -82,17 +82,86 @@ class Verdict:
 
 def judge(facts: Facts, rules: Iterable[Rule]) -> Verdict:
     """Ask every rule."""
-    findings: list[Finding] = []
-    judged: list[str] = []
-    needs_time: dict[str, str] = {}
-    not_possible: dict[str, str] = {}
-    for rule in rules:
-        try:
-            findings.extend(rule.judge(facts))
-        except NeedsTime as reason:
-            needs_time[rule.name] = str(reason)
-        except NotJudged as reason:
-            not_possible[rule.name] = str(reason)
-        else:
-            judged.append(rule.name)
-    return Verdict(tuple(sorted(findings, key=rank)), tuple(judged), needs_time, not_possible)
+    judge_ = Judge(rules)
+    for _ in judge_.steps(facts):
+        pass
+    return judge_.verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a rule said, and of which facts."""
+
+    looked_at: tuple[tuple[int, type[Any], Any], ...]
+    findings: tuple[Finding, ...] = ()
+    refused: NotJudged | None = None
+
+
+class Judge:
+    """Asks the rules again and again, each only when a fact that it looked at has changed."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._outcomes: dict[str, _Outcome] = {}
+
+    def steps(self, facts: Facts) -> Iterator[str]:
+        """Ask every rule that has to be asked; yields its name after each, for who must not
+        be held up."""
+        spaces = (facts.samples, facts.derived)
+        for rule in self._rules:
+            known = self._outcomes.get(rule.name)
+            if known is not None and all(
+                spaces[space].get(kind) is value for space, kind, value in known.looked_at
+            ):
+                continue
+            self._outcomes[rule.name] = _asked(rule, facts)
+            yield rule.name
+
+    @property
+    def verdict(self) -> Verdict:
+        """What they all said last."""
+        outcomes = self._outcomes
+        refused = {name: o.refused for name, o in outcomes.items() if o.refused is not None}
+        return Verdict(
+            findings=tuple(sorted((f for o in outcomes.values() for f in o.findings), key=rank)),
+            judged=tuple(name for name in outcomes if name not in refused),
+            needs_time={n: str(why) for n, why in refused.items() if isinstance(why, NeedsTime)},
+            not_possible={
+                n: str(why) for n, why in refused.items() if not isinstance(why, NeedsTime)
+            },
+        )
+
+
+def _asked(rule: Rule, facts: Facts) -> _Outcome:
+    samples, derived = _Watched(facts.samples), _Watched(facts.derived)
+    findings: tuple[Finding, ...] = ()
+    refused: NotJudged | None = None
+    try:
+        findings = tuple(rule.judge(Facts(samples, derived)))
+    except NotJudged as reason:
+        refused = reason
+    looked_at = tuple(
+        (space, kind, value)
+        for space, watched in enumerate((samples, derived))
+        for kind, value in watched.seen.items()
+    )
+    return _Outcome(looked_at, findings, refused)
+
+
+class _Watched(Mapping[type[Any], Any]):
+    """A mapping that remembers what was looked up in it."""
+
+    def __init__(self, values: Mapping[type[Any], Any]) -> None:
+        self._values = values
+        self.seen: dict[type[Any], Any] = {}
+
+    def __getitem__(self, kind: type[Any]) -> Any:
+        self.seen[kind] = self._values.get(kind)
+        return self._values[kind]
+
+    def __iter__(self) -> Iterator[type[Any]]:
+        self.seen.update(self._values)
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)

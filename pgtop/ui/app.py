@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 
-from pgtop.advice import Facts, Rule, Verdict, judge
+from pgtop.advice import Facts, Judge, Rule, Verdict
 from pgtop.config import Config
 from pgtop.model.request import Request
 from pgtop.model.sample import Reading, Source
@@ -27,6 +28,7 @@ from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import Tone
 from pgtop.ui.panes import PANES
 from pgtop.ui.schedule import Lanes, Schedule
+from pgtop.ui.tray_keeping import TrayKeeping
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 15
 """Below this the screen says that it is too small."""
@@ -34,7 +36,7 @@ LEAST_WIDTH, LEAST_HEIGHT = 60, 15
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
-class PgtopApp(Copying, Ending, App[int]):
+class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
     """Live PostgreSQL inspection."""
 
     CSS_PATH = "pgtop.tcss"
@@ -75,7 +77,7 @@ class PgtopApp(Copying, Ending, App[int]):
             swallow_replies()
         super().__init__()
         self.source = source
-        self.rules = rules
+        self._judge = Judge(rules)
         self.seconds = seconds
         self.verdict: Verdict | None = None
         self.rates = Rates()
@@ -156,11 +158,16 @@ class PgtopApp(Copying, Ending, App[int]):
         board = self.schedule.board
         return Facts(board.samples, board.derived)
 
-    def on_reading(self) -> None:
-        """A reading arrived, or failed."""
+    async def on_reading(self) -> None:
+        """A reading arrived, or failed: show it, then judge it, a rule at a time."""
         self.rates.take(self.schedule.board)
-        self.verdict = judge(self.facts, self.rules) if self.rules else None
         self.paint()
+        before = self.verdict
+        for _ in self._judge.steps(self.facts):
+            await asyncio.sleep(0)
+        self.verdict = self._judge.verdict
+        if before is None or self.verdict.findings != before.findings:
+            self.paint()
 
     def paint(self) -> None:
         """Everything from what is known now."""
@@ -210,6 +217,9 @@ class PgtopApp(Copying, Ending, App[int]):
         return Line(tuple(pieces))
 
     def _badge(self, pane: type[LivePane]) -> tuple[str, Tone] | None:
+        if pane.NAME == "tray":
+            kept = len(self.tray.entries)
+            return (f"{kept} ", "key") if kept else None
         found = [f for f in (self.verdict.findings if self.verdict else ()) if pane.owns(f)]
         if not found:
             return None
@@ -257,6 +267,10 @@ class PgtopApp(Copying, Ending, App[int]):
         from pgtop.terminal.safe import safe
 
         self.notify(safe(message), severity=cast(Any, severity), markup=False, timeout=6)
+
+    def tray_changed(self) -> None:
+        """The tray's file was read, or written: its badge and its tab follow."""
+        self.paint()
 
     # -- keys ----------------------------------------------------------------------------
 

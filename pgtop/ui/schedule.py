@@ -69,7 +69,7 @@ class Schedule:
         *,
         interval: float,
         lanes: Callable[[], Lanes],
-        on_change: Callable[[], None],
+        on_change: Callable[[], Awaitable[None]],
         first: Awaitable[Reading] | None = None,
     ) -> None:
         """`first` is a reading that was begun before there was a screen to show it."""
@@ -128,7 +128,7 @@ class Schedule:
                 took = time.monotonic() - started
                 if wait is not None:
                     wait = max(wait, SLOWER * took)
-            self._on_change()
+            await self._on_change()
             self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), wait)

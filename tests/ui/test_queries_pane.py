@@ -239,7 +239,7 @@ async def test_a_slow_server_gets_one_question_at_a_time() -> None:
     async with running(source) as pilot:
         source.gate.clear()
         reads = source.reads
-        for _ in range(20):
+        for _ in range(3):
             app_of(pilot).schedule.now()
             await pilot.press("down", "up")
         assert source.reads == reads + 1
