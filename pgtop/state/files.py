@@ -99,9 +99,9 @@ def shown(path: Path) -> str:
 
 def _written(place: Path, name: str, text: str) -> Path:
     path = place / name
-    _make_private(place)
-    if path.parent != place:
-        _make_private(path.parent)
+    for directory in (place, *reversed(path.parent.parents), path.parent):
+        if directory == place or place in directory.parents:
+            _make_private(directory)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # is made 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from pgtop.state.files import Written, read, write
+from pgtop.state.files import Written, places, read, shown, write
 
 SCHEMA = 1
 
@@ -42,3 +43,14 @@ def load(server: str) -> list[dict[str, Any]]:
     if schema != SCHEMA or owner != server or not isinstance(entries, list):
         raise UnreadableTray(f"{file_name(server)} is of another pgtop or another server")
     return entries
+
+
+def set_aside(server: str) -> str:
+    """Rename a file that cannot be read, so that a new one can be kept; its new name."""
+    for place in places():
+        path = place / file_name(server)
+        if path.is_file():
+            aside = path.with_suffix(f".damaged-{int(time.time())}")
+            path.rename(aside)
+            return shown(aside)
+    return file_name(server)

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from pgtop.advice import Facts
-from pgtop.model.finding import Finding
+from pgtop.model.finding import Finding, Remedy
 from pgtop.model.sample import SourceError
 from pgtop.ui.lines import Lines
 from pgtop.ui.live_table import LiveTable
@@ -43,6 +43,7 @@ class LivePane(Vertical):
         Binding("slash", "filter", "filter", id="pane.filter"),
         Binding("y", "copy", "copy", id="pane.copy"),
         Binding("Y", "copy_all", "copy all shown", show=False, id="pane.copyall"),
+        Binding("a", "to_tray", "into the DDL tray", show=False, id="pane.tray"),
         Binding("v", "view_text", "text to select", show=False, id="pane.text"),
         Binding("escape", "back", "back", show=False, id="pane.back"),
     ]
@@ -134,6 +135,23 @@ class LivePane(Vertical):
         table = self.table
         if table.row_count:
             self.app.copy_text(table.as_tsv(), f"{table.row_count} rows")  # type: ignore[attr-defined]
+
+    def offered(self) -> tuple[Finding | Remedy, ...]:
+        """What `a` keeps: by default the finding or remedy that the row is or carries."""
+        row = self.table.cursor_row
+        several = getattr(row, "findings", None)
+        if several:
+            return tuple(each for each in several if each.remedy is not None) or tuple(several[:1])
+        one = (row, getattr(row, "finding", None), getattr(row, "remedy", None))
+        return tuple(each for each in one if isinstance(each, (Finding, Remedy)))[:1]
+
+    def action_to_tray(self) -> None:
+        """Keep the remedy of the row in the DDL tray."""
+        found = self.offered()
+        if found:
+            self.app.add_to_tray(found, self.NAME)  # type: ignore[attr-defined]
+        else:
+            self.app.note("nothing is recommended for this row")  # type: ignore[attr-defined]
 
     def action_view_text(self) -> None:
         """Show what `y` would copy full width, to select by hand."""

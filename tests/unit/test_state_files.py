@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pgtop.state import copies
+from pgtop.state.exports import export
 from pgtop.state.files import NowhereToWrite, read, shown, write
 
 
@@ -109,3 +110,25 @@ def test_the_newest_fifty_copies_stay() -> None:
     assert [path.exists() for path in paths[:4]] == [False, False, False, True]
     assert paths[-1].name.startswith("20231114T221320Z-the-ddl")
     assert paths[-1].read_text() == "select 52\n"
+
+
+def test_migrations_go_where_the_user_stands_and_overwrite_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    files = [("deploy/a.sql", "1"), ("revert/a.sql", "2")]
+    assert export(files, "x").path == tmp_path / "here" / "x"
+    assert (tmp_path / "here/x/revert/a.sql").read_text() == "2"
+    with pytest.raises(FileExistsError):
+        export(files, "x")
+
+
+def test_migrations_go_to_the_state_directory_where_the_user_may_not_write(home: Path) -> None:
+    written = export([("deploy/a.sql", "1"), ("b.sql", "2")], "x", here=Path("/proc"))
+    state = home / ".local/state/pgtop/migrations/x"
+    assert written.path == state
+    assert written.note is not None
+    assert "/proc" in written.note
+    assert mode(state / "deploy") == 0o700
+    assert (state / "b.sql").read_text() == "2"

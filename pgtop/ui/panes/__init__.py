@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from pgtop.ui.live_pane import LivePane
 from pgtop.ui.panes.queries import QueriesPane
+from pgtop.ui.panes.tray import TrayPane
 
-PANES: tuple[type[LivePane], ...] = (QueriesPane,)
+PANES: tuple[type[LivePane], ...] = (QueriesPane, TrayPane)
