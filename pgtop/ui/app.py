@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 
-from pgtop.advice import Facts, Rule, Verdict, judge
+from pgtop.advice import Facts, Judge, Rule, Verdict
 from pgtop.config import Config
 from pgtop.model.request import Request
 from pgtop.model.sample import Reading, Source
@@ -76,7 +77,7 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
             swallow_replies()
         super().__init__()
         self.source = source
-        self.rules = rules
+        self._judge = Judge(rules)
         self.seconds = seconds
         self.verdict: Verdict | None = None
         self.rates = Rates()
@@ -157,11 +158,16 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
         board = self.schedule.board
         return Facts(board.samples, board.derived)
 
-    def on_reading(self) -> None:
-        """A reading arrived, or failed."""
+    async def on_reading(self) -> None:
+        """A reading arrived, or failed: show it, then judge it, a rule at a time."""
         self.rates.take(self.schedule.board)
-        self.verdict = judge(self.facts, self.rules) if self.rules else None
         self.paint()
+        before = self.verdict
+        for _ in self._judge.steps(self.facts):
+            await asyncio.sleep(0)
+        self.verdict = self._judge.verdict
+        if before is None or self.verdict.findings != before.findings:
+            self.paint()
 
     def paint(self) -> None:
         """Everything from what is known now."""
