@@ -27,7 +27,12 @@ SELECT /* pgtop */ c.relname::text, format('%I.%I', n.nspname, c.relname),
 
 _FUNCTIONS = """\
 SELECT /* pgtop */ p.proname::text, format('%I.%I', n.nspname, p.proname),
-       coalesce(array_to_string(p.proargnames, E'\\n'), '')
+       coalesce(array_to_string(p.proargnames, E'\\n'), ''),
+       CASE WHEN NOT has_schema_privilege(n.oid, 'USAGE')
+            THEN format('GRANT USAGE ON SCHEMA %I TO %I;', n.nspname, current_user)
+            WHEN n.nspname <> 'pg_catalog' AND NOT has_function_privilege(p.oid, 'EXECUTE')
+            THEN format('GRANT EXECUTE ON FUNCTION %I.%I(%s) TO %I;', n.nspname, p.proname,
+                        oidvectortypes(p.proargtypes), current_user) END
   FROM pg_proc p
   JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE p.proname = ANY (string_to_array('{names}', ' ')::name[])
@@ -85,7 +90,7 @@ def catalog(answers: Iterable[list[tuple[Any, ...]]]) -> tuple[Catalog, str, int
     """The catalogue, the current role quoted, and the backend's pid, from those answers."""
     ((self_,), relations, functions, extensions, ((settings,),), roles) = answers
     version_num, in_recovery, superuser, role, encoding, pid, preloaded = self_
-    found = {name: Relation(sql, frozenset(args.split("\n"))) for name, sql, args in functions}
+    found = {name: Relation(sql, frozenset(args.split("\n"))) for name, sql, args, _ in functions}
     for name, sql, columns in relations:
         # A view and a function of one name: the columns of the view, which are exact.
         found[name] = Relation(sql, frozenset(columns.split("\n")))
@@ -100,6 +105,7 @@ def catalog(answers: Iterable[list[tuple[Any, ...]]]) -> tuple[Catalog, str, int
             superuser=superuser,
             roles=frozenset(name for (name,) in roles),
             server_encoding=encoding,
+            grants={name: grant for name, _, _, grant in functions if grant},
         ),
         role,
         pid,

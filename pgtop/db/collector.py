@@ -238,7 +238,13 @@ class Collector:
         return pending
 
     def _refuse(self, row_type: type[Any], error: Exception) -> SourceError:
-        refusal = query_error(error, what=row_type.__name__.lower(), role=self.role)
+        grants = [self.catalog.grants.get(name) for name in QUERIES[row_type].relations]
+        refusal = query_error(
+            error,
+            what=row_type.__name__.lower(),
+            role=self.role,
+            grant=next(filter(None, grants), None),
+        )
         wait = float("inf") if refusal.lasting else RETRY_REFUSED_S
         self._refused[row_type] = (refusal, time.monotonic() + wait)
         return refusal

@@ -28,16 +28,18 @@ _CONNECTION_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "25P0
 """Shutdown, crash, starting up, idle-session timeout, no slot, transaction timeouts."""
 
 
-def query_error(error: Exception, *, what: str, role: str) -> SourceError:
-    """Why one query could not be answered. `role` is the current role, quoted."""
+def query_error(error: Exception, *, what: str, role: str, grant: str | None = None) -> SourceError:
+    """Why one query could not be answered. `role` is the current role, quoted.
+
+    `grant` is what the role is known to lack for it; without it pg_monitor is advised.
+    """
     if not isinstance(error, psycopg.Error):
         return SourceError(f"{what}: the answer could not be decoded ({type(error).__name__})")
     state = error.sqlstate
     message = said(error)
     if state == "42501":
-        return SourceError(
-            f"{what}: {message}", sqlstate=state, remedy=_MONITOR.format(role=role), lasting=True
-        )
+        remedy = grant or _MONITOR.format(role=role)
+        return SourceError(f"{what}: {message}", sqlstate=state, remedy=remedy, lasting=True)
     if state == "57014":
         return SourceError(
             f"{what}: no answer within pgtop's own statement_timeout of"

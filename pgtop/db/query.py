@@ -45,6 +45,8 @@ class Catalog:
     """Predefined roles whose rights the current role has: pg_monitor, pg_read_all_stats, …"""
 
     server_encoding: str = "UTF8"
+    grants: Mapping[str, str] = field(default_factory=dict)
+    """Function of an extension -> the GRANT without which this role may not call it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,9 +71,10 @@ async def test_numbers_and_texts_have_the_same_keys(any_server: TestServer) -> N
         texts = {row.key for row in reading.sample(StatementText).rows}
         assert numbers == texts
         some = reading.sample(StatementText).rows[0]
-        assert [t.query for t in await collector.ask(TextsOf(frozenset({some.queryid})))] == [
-            some.query
-        ]
+        # other databases and roles may have run the same statement
+        found = await collector.ask(TextsOf(frozenset({some.queryid})))
+        assert some in found
+        assert {text.queryid for text in found} == {some.queryid}
 
 
 async def test_own_statements_are_no_load(any_server: TestServer) -> None:
@@ -123,7 +124,9 @@ async def test_what_is_refused_is_not_asked_again(server: TestServer) -> None:
             refused = first.samples[Statement]
             assert isinstance(refused, SourceError)
             assert refused.sqlstate == "42501"
-            assert refused.remedy == "GRANT pg_monitor TO nobody_role;"
+            assert refused.remedy == (
+                "GRANT EXECUTE ON FUNCTION public.pg_stat_statements(boolean) TO nobody_role;"
+            )
             assert isinstance(first.samples[Vitals], Sample)
             second = await collector.read([Vitals, Statement])
             assert second.round_trips == 1

@@ -12,7 +12,7 @@ import os
 import types
 import typing
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,15 +47,17 @@ ANALYZE;
 """
 """Something of every kind that is read."""
 
-FOREIGN_TEXT = {
-    "latin1": ("CREATE TABLE caf\u00e9 (\u00fcber int, text text DEFAULT 'na\u00efve')", "UTF8"),
-    # bytes that are UTF-8 in no way
-    "sql_ascii": (
-        "CREATE TABLE caf\u00e9 (\u00fcber int, text text DEFAULT 'na\u00efve')",
-        "LATIN1",
-    ),
-}
-"""Kind of database -> (a statement, how the client encodes it)."""
+FOREIGN_TEXT = {"latin1": "UTF8", "sql_ascii": "LATIN1"}
+"""Kind of database -> how a client sends it the text below.
+
+The server converts it to Latin-1, or takes bytes that are UTF-8 in no way as they are.
+"""
+
+FOREIGN_OBJECTS = "CREATE TABLE caf\u00e9 (\u00fcber int, text text DEFAULT 'na\u00efve')"
+
+FORGET = """
+SELECT pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datname = current_database()
+"""
 
 EXTENSIONS = {"1.8": 13, "1.9": 14, "1.10": 15, "1.11": 17, "1.12": 18}
 """pg_stat_statements' version -> the first server that has it."""
@@ -104,8 +106,26 @@ class Surroundings:
     def samples(self, cell: Cell) -> Samples:
         """All row types as that cell reads them."""
         if cell not in self._read:
-            self._read[cell] = asyncio.run(_read_twice(self._dsn(cell)))
+            dsn = self._dsn(cell)
+            with self._foreign_statements(cell.database):
+                self._read[cell] = asyncio.run(_read_twice(dsn))
         return self._read[cell]
+
+    @contextmanager
+    def _foreign_statements(self, kind: str) -> Iterator[None]:
+        """A statement in that database's encoding, counted for as long as its cell is read.
+
+        One that is no UTF-8 makes the texts of all statements unreadable in every UTF-8
+        database of the cluster.
+        """
+        if kind not in FOREIGN_TEXT:
+            yield
+            return
+        name, encoding = self._databases[kind], FOREIGN_TEXT[kind]
+        with self.server.connect(name, client_encoding=encoding) as conn:
+            conn.execute("SELECT 'na\u00efve' AS \u00fcber")
+            yield
+            conn.execute(FORGET)
 
     def _dsn(self, cell: Cell) -> str:
         database = self._database(cell.database)
@@ -124,7 +144,7 @@ class Surroundings:
             return self._databases[kind]
         made = {"latin1": self.server.latin1_database, "sql_ascii": self.server.sql_ascii_database}
         name = self._stack.enter_context(made.get(kind, self.server.database)())
-        encoding = FOREIGN_TEXT[kind][1] if kind in FOREIGN_TEXT else "UTF8"
+        encoding = FOREIGN_TEXT.get(kind, "UTF8")
         with self.server.connect(name, client_encoding=encoding) as conn:
             if kind.startswith("extension "):
                 version = kind.partition(" ")[2]
@@ -137,8 +157,8 @@ class Surroundings:
                 conn.execute("CREATE EXTENSION pg_stat_statements")
             conn.execute(OBJECTS.encode())
             if kind in FOREIGN_TEXT:
-                conn.execute(FOREIGN_TEXT[kind][0])
-                conn.execute("SELECT 'na\u00efve', count(*) FROM caf\u00e9")
+                conn.execute(FOREIGN_OBJECTS)
+                conn.execute(FORGET)
         self._databases[kind] = name
         return name
 
@@ -252,6 +272,39 @@ def test_a_pooler_changes_nothing(surroundings: Surroundings) -> None:
             for route in ("direct", "pooled")
         )
         assert direct == through
+
+
+@pytest.mark.parametrize("role", ["monitor", "nobody_role"])
+@pytest.mark.parametrize("kind", ["bare", "closed"])
+async def test_what_is_advised_makes_it_readable(
+    any_server: TestServer, role: str, kind: str
+) -> None:
+    """Whatever a refusal recommends is run, by a superuser; then the refused is readable."""
+    with any_server.database() as name:
+        if kind == "closed":
+            any_server.execute(
+                'CREATE SCHEMA "our monitoring"',
+                'CREATE EXTENSION pg_stat_statements SCHEMA "our monitoring"',
+                database=name,
+            )
+        refused = {
+            row_type: found
+            for row_type, found in (await _read_twice(any_server.dsn(name, role))).items()
+            if isinstance(found, SourceError) and found.remedy
+        }
+        assert refused, "nothing was refused: the test shows nothing"
+        any_server.execute(*{found.remedy or "" for found in refused.values()}, database=name)
+        after = await _read_twice(any_server.dsn(name, role))
+        assert {t: after[t] for t in refused if isinstance(after[t], SourceError)} == {}
+
+
+def test_a_statement_of_no_encoding_costs_the_texts_alone(surroundings: Surroundings) -> None:
+    surroundings.samples(Cell("monitor", database="sql_ascii"))
+    with surroundings._foreign_statements("sql_ascii"):
+        found = asyncio.run(_read_twice(surroundings._dsn(Cell("monitor"))))
+    failed = {t.__name__: e for t, e in found.items() if getattr(e, "sqlstate", None)}
+    assert set(failed) <= {"StatementText"}
+    assert all(isinstance(e, SourceError) and "encoding" in e.why for e in failed.values())
 
 
 def test_nothing_of_ours_is_left(surroundings: Surroundings) -> None:
