@@ -121,6 +121,7 @@ class Schedule:
 
     async def _run(self) -> None:
         while True:
+            self._wake.clear()  # what is asked for from here on gets a reading of its own
             started = time.monotonic()
             wait: float | None = self.interval
             if self.status.frozen_at is None:
@@ -129,7 +130,6 @@ class Schedule:
                 if wait is not None:
                     wait = max(wait, SLOWER * took)
             await self._on_change()
-            self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), wait)
             except asyncio.TimeoutError:
