@@ -12,7 +12,7 @@ from typing import Any
 
 from pgtop.analysis import units
 from pgtop.model.insight import Insight
-from pgtop.model.plan import GATHERS, PlanNode
+from pgtop.model.plan import GATHERS, Plan, PlanNode
 from pgtop.report.document import remedy_part
 from pgtop.report.plan_view import PlanView, prefix
 from pgtop.terminal.safe import safe
@@ -225,3 +225,19 @@ def _plain(text: str) -> str:
     """Text that Markdown takes for nothing else."""
     harmless = safe(text)
     return "".join("\\" + char if char in "\\`*_{}[]<>#|" else char for char in harmless)
+
+
+def raw_json(plan: Plan) -> str:
+    """The plan in EXPLAIN's own JSON, for other viewers."""
+    parts = ['[\n {"Plan": ']
+    open_ends: list[int] = []
+    for node in plan.nodes:
+        while open_ends and open_ends[-1] <= node.number:
+            open_ends.pop()
+            parts.append("]}")
+        parts.append("," if node.ordinal else "")
+        parts.append("\n" + json.dumps(dict(node.raw))[:-1] + ', "Plans": [')
+        open_ends.append(node.end)
+    parts.append("]}" * len(open_ends))
+    beside = json.dumps(dict(plan.raw))[1:]
+    return "".join(parts) + (", " + beside if beside != "}" else "}") + "\n]\n"

@@ -18,6 +18,7 @@ from pgtop.advice import Facts, Judge, Rule, Verdict
 from pgtop.config import Config
 from pgtop.model.request import Request
 from pgtop.model.sample import Reading, Source
+from pgtop.model.statement import StatementKey
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.terminal.probe import Probe
 from pgtop.ui.copying import Copying, swallow_replies
@@ -261,6 +262,18 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
     async def ask(self, request: Request[Any]) -> Any:
         """Pass a question to the server; cancelling the caller ends it there."""
         return await self.schedule.ask(request)
+
+    def show_plan(self, key: StatementKey) -> None:
+        """Open the Plan tab and ask for this statement's plan."""
+
+        async def open_plan() -> None:
+            from pgtop.ui.panes.plan import PlanPane
+
+            pane = await self.show_pane("plan")
+            if isinstance(pane, PlanPane):
+                pane.open_statement(key)
+
+        self.call_later(open_plan)
 
     def note(self, message: str, severity: str = "information") -> None:
         """A short message at the foot; server text in it is no markup."""

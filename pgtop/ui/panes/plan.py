@@ -1,0 +1,609 @@
+"""The Plan tab: where a statement's time goes, why, and the DDL that ends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from textual import events, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from pgtop.advice import Facts
+from pgtop.model.insight import Insight
+from pgtop.model.plan import PlanNode
+from pgtop.model.plan_request import PlanAnswer, PlanOf, StatementPlanOf, Values
+from pgtop.model.request import Request
+from pgtop.model.sample import SourceError
+from pgtop.model.statement import StatementKey
+from pgtop.report.plan_view import PlanMetric, PlanView
+from pgtop.terminal.glyphs import SEVERITY
+from pgtop.ui.detail import Detail
+from pgtop.ui.lines import Line, Lines
+from pgtop.ui.live_pane import LivePane
+from pgtop.ui.live_table import Cell, Column, LiveTable, Tone
+from pgtop.ui.plan_columns import (
+    METRICS,
+    columns,
+    diff_columns,
+    first_folds,
+    gone,
+    paired,
+    visible,
+)
+
+NO_PLAN = (
+    "no plan yet: e on a statement in Queries asks for one;"
+    " or paste EXPLAIN's output here: text, JSON, YAML, XML, a log of auto_explain"
+)
+
+MOST_FINDINGS = 6
+"""Lines of findings under the tree; the others are reached by n."""
+
+
+class PlanTable(LiveTable[PlanNode]):
+    """The tree: left and right fold, or go to the parent and the first child."""
+
+    def action_column(self, step: int) -> None:
+        """Fold or unfold; where there is nothing to, go up or down."""
+        pane = next(node for node in self.ancestors if isinstance(node, PlanPane))
+        pane.fold(opening=step > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A plan on screen, and how to ask for it again."""
+
+    views: tuple[PlanView, ...]
+    way: str
+    text: str
+    """The statement, or what was pasted."""
+
+    notes: tuple[str, ...] = ()
+    of: str = ""
+    """Database and role."""
+
+    request: Request[PlanAnswer] | None = None
+    raw: str = ""
+
+
+class PlanPane(LivePane):
+    """One plan: tree, findings, nodes, and its predecessor."""
+
+    NAME = "plan"
+    DIGIT = "4"
+    TITLE = "Plan"
+    SHORT = "Plan"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "none", "node", id="plan.node"),
+        Binding("n", "finding(1)", "next finding", id="plan.next"),
+        Binding("N", "finding(-1)", "finding before", show=False, id="plan.before"),
+        Binding("H", "hottest", "hottest", id="plan.hottest"),
+        Binding("V", "values", "values", id="plan.values"),
+        Binding("A", "analyze", "analyze…", id="plan.analyze"),
+        Binding("d", "diff", "compare", id="plan.diff"),
+        Binding("p", "next_plan", "next of several", show=False, id="plan.several"),
+        Binding("e", "ask_again", "ask again", id="plan.again"),
+        Binding("X", "raw", "raw", show=False, id="plan.raw"),
+        *(
+            Binding(key, f"metric('{metric}')", f"by {name}", show=False, id=f"plan.{metric}")
+            for key, (metric, name) in METRICS.items()
+        ),
+    ]
+
+    DEFAULT_CSS = """
+    PlanPane #plan-head { height: 2; }
+    PlanPane #plan-findings { height: auto; max-height: 8; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: Opened | None = None
+        self.before: Opened | None = None
+        """The plan that was open before: what `d` compares with."""
+
+        self.metric: PlanMetric = "time"
+        self.comparing = False
+        self._at = 0
+        self._folded: set[int] = set()
+        self._finding = -1
+        self._asking = ""
+        self._refused = ""
+        self._statement: StatementKey | None = None
+        self._views: dict[int, PlanView] = {}
+
+    def compose(self) -> ComposeResult:
+        """Head, tree, findings."""
+        yield Lines(id="plan-head")
+        yield self.make_table()
+        findings: LiveTable[tuple[int, Insight]] = LiveTable(
+            FINDING_COLUMNS, key=lambda row: row[0], id="plan-findings", empty="no finding"
+        )
+        findings.display = False
+        yield findings
+
+    def make_table(self) -> LiveTable[Any]:
+        """The tree; its columns come with the first plan."""
+        tree: Column[PlanNode] = Column(
+            "plan", "plan", lambda node: "", align="left", frozen=True, flex=True
+        )
+        return PlanTable((tree,), key=lambda node: node.number, id="plan-tree", empty=NO_PLAN)
+
+    @property
+    def table(self) -> LiveTable[Any]:
+        """The tree."""
+        return self.query_one("#plan-tree", LiveTable)
+
+    @property
+    def findings(self) -> LiveTable[Any]:
+        """The list under it."""
+        return self.query_one("#plan-findings", LiveTable)
+
+    @property
+    def view(self) -> PlanView | None:
+        """The plan in view."""
+        return self.opened.views[self._at] if self.opened else None
+
+    # -- a plan comes in -----------------------------------------------------------------
+
+    def open_text(self, text: str, way: str = "pasted") -> None:
+        """Show a plan that was pasted or read from a file, or say why it is none."""
+        from pgtop.analysis.plan.parse import parse
+        from pgtop.model.plan import PlanError
+
+        try:
+            views = tuple(PlanView.of(plan) for plan in parse(text))
+        except PlanError as error:
+            self._say(f"this is no plan: {error}")
+            return
+        first = views[0].plan
+        form = first.source.upper()
+        self._open(Opened(views, f"{way} plan, {form}", first.query_text or "", raw=text))
+
+    def open_statement(self, key: StatementKey, text: str = "", database: str = "") -> None:
+        """Ask for the plan of a statement of pg_stat_statements."""
+        self._statement = key
+        self._ask(StatementPlanOf(key=key), f"asking for the plan of {text[:60]} …")
+
+    def open_request(self, request: Request[PlanAnswer]) -> None:
+        """Ask for any plan."""
+        self._ask(request, "asking for the plan …")
+
+    @work(group="plan", exclusive=True)
+    async def _ask(self, request: Request[PlanAnswer], words: str) -> None:
+        self._asking = words
+        self._paint_head()
+        try:
+            answer = await self.app.ask(request)  # type: ignore[attr-defined]
+        except SourceError as error:
+            self._asking = ""
+            self.remedy = error.remedy
+            self._say(error.why)
+            return
+        finally:
+            self._asking = ""
+        self._take(answer, request)
+
+    def _take(self, answer: PlanAnswer, request: Request[PlanAnswer]) -> None:
+        self._open(
+            Opened(
+                views=tuple(PlanView.of(plan, answer.facts) for plan in answer.plans),
+                way=answer.way, text=answer.text, notes=answer.notes,
+                of=f"{answer.database} as {answer.role}", request=request,
+            )
+        )  # fmt: skip
+
+    def _open(self, opened: Opened) -> None:
+        self.before, self.opened = self.opened, opened
+        self._refused = ""
+        self._at, self._finding, self.comparing = 0, -1, False
+        self.filter_text = ""
+        view = opened.views[0]
+        self._folded = first_folds(view)
+        self.table.action_home()
+        self._paint()
+        hot = self._hottest()
+        if hot is not None:
+            self.table.move_to(hot)
+            # Before the first layout there is no height, so nothing to keep in view.
+            self.call_after_refresh(self.table.move_to, hot)
+        self._show_node()
+
+    def _say(self, why: str) -> None:
+        """Nothing new: the old plan stays, the reason is told."""
+        self._refused = why
+        if self.opened is None:
+            self.table.empty = why
+            self.table.show((), lambda index: None)
+        self._paint_head()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A plan from the clipboard."""
+        event.stop()
+        if event.text.strip():
+            self.open_text(event.text)
+
+    # -- painting --------------------------------------------------------------------------
+
+    def show_facts(self, facts: Facts) -> None:
+        """A plan does not change with the readings."""
+
+    def refilter(self) -> None:
+        """Search: the cursor goes to the first node that has the text."""
+        if self.filter_text:
+            self._seek(1, from_here=False)
+        self._paint()
+
+    def _matches(self, node: PlanNode) -> bool:
+        needle = self.filter_text.lower()
+        view = self.view
+        if not needle or view is None:
+            return False
+        return needle in view.label(node).lower() or any(
+            needle in value.lower() for value in node.raw.values() if isinstance(value, str)
+        )
+
+    def _paint(self) -> None:
+        view, opened = self.view, self.opened
+        if view is None or opened is None:
+            return
+        nodes = view.plan.nodes
+        old = self.before.views[0] if self.comparing and self.before else None
+        if old is not None:
+            pairs = paired(view, old)
+            self.table.set_columns(diff_columns(view, old, pairs))
+            self.table.show(range(len(nodes)), nodes.__getitem__)
+        else:
+            shown = visible(view, self._folded)
+            self.table.set_columns(columns(view, self.metric, self._folded, self._matches))
+            self.table.show(shown, lambda index: nodes[shown[index]])
+        rows = list(enumerate(view.insights, 1))
+        self.findings.display = bool(rows) and old is None
+        self.findings.show([number for number, _ in rows], rows.__getitem__)
+        self._paint_head()
+
+    def _paint_head(self) -> None:
+        opened, view = self.opened, self.view
+        if opened is None or view is None:
+            self.head.show(Line(((f" {self._asking or 'Plan'}", "notice"),)))
+            return
+        left: list[tuple[str, Tone]] = [(f" {self._asking or opened.way}", "strong")]
+        if self._refused:
+            left = [(f" ! {self._refused}", "warning")]
+        if opened.of:
+            left.append((f"  {opened.of}", ""))
+        if len(opened.views) > 1:
+            left.append((f"  plan {self._at + 1} of {len(opened.views)}: p", "key"))
+        if self.comparing and self.before is not None:
+            lost = gone(self.before.views[0], paired(view, self.before.views[0]))
+            left.append((f"  against: {self.before.way}", "notice"))
+            if lost:
+                left.append((f"  gone: {', '.join(lost[:3])}", "notice"))
+        if self.filter_text:
+            left.append((f"  /{self.filter_text}/", "key"))
+        keys: list[tuple[str, Tone]] = []
+        for key, (metric, name) in METRICS.items():
+            keys += [
+                (f"{key} ", "key"),
+                (f"{name}  ", "strong" if metric == self.metric else "dim"),
+            ]
+        said = " · ".join((*view.summary(), *opened.notes))
+        count = len(view.insights)
+        worst = view.insights[0].severity if count else None
+        found: list[tuple[str, Tone]] = []
+        if worst is not None:
+            found = [(f" {SEVERITY[worst]}{count} findings: n ", worst)]
+        self.head.show(Line(tuple(left), tuple(keys)), Line(((f" {said}", "dim"),), tuple(found)))
+
+    def _show_node(self) -> None:
+        details, view = self.query(Detail), self.view
+        node = self.table.cursor_row
+        if not details or view is None or node is None or not details.first().is_mounted:
+            return
+        from pgtop.ui.plan_detail import node_text
+
+        details.first().show(node_text(view, node))
+
+    # -- moving ----------------------------------------------------------------------------
+
+    def action_none(self) -> None:
+        """Enter is the table's; this stands for it in the footer."""
+
+    def on_live_table_selected(self, event: LiveTable.Selected) -> None:
+        """Enter on a node opens it, on a finding goes to its node."""
+        if event.table is self.findings:
+            row = self.findings.cursor_row
+            if row is not None:
+                self._finding = row[0] - 1
+                self._go(row[1].number)
+                self.table.focus()
+            return
+        if not self.query(Detail):
+            self.mount(Detail(), after=self.table)
+        self.call_after_refresh(self._show_node)
+
+    def on_live_table_moved(self, event: LiveTable.Moved) -> None:
+        """The node's pane follows the cursor."""
+        if event.table is self.table:
+            self._show_node()
+
+    def _go(self, number: int) -> None:
+        """To a node, unfolding what hides it."""
+        view = self.view
+        if view is None:
+            return
+        above = view.plan.parent(view.plan.nodes[number])
+        while above is not None:
+            self._folded.discard(above.number)
+            above = view.plan.parent(above)
+        self._paint()
+        self.table.move_to(number)
+        self._show_node()
+
+    def fold(self, *, opening: bool) -> None:
+        """Left: fold, or go to the parent. Right: unfold, or go to the first child."""
+        node, view = self.table.cursor_row, self.view
+        if node is None or view is None or self.comparing:
+            return
+        if opening and node.number in self._folded:
+            self._folded.discard(node.number)
+        elif opening:
+            if node.children:
+                self.table.move_to(node.children[0])
+            return
+        elif node.children and node.number not in self._folded:
+            self._folded.add(node.number)
+        else:
+            if node.parent is not None:
+                self.table.move_to(node.parent)
+            return
+        self._paint()
+
+    def action_finding(self, step: int) -> None:
+        """To the next finding's node; while searching, to the next match."""
+        view = self.view
+        if self.filter_text:
+            self._seek(step, from_here=True)
+        elif view is not None and view.insights:
+            self._finding = (self._finding + step) % len(view.insights)
+            self.findings.move_to(self._finding + 1)
+            self._go(view.insights[self._finding].number)
+        elif view is not None:
+            self.app.note("no finding in this plan")  # type: ignore[attr-defined]
+
+    def _seek(self, step: int, *, from_here: bool) -> None:
+        view, node = self.view, self.table.cursor_row
+        if view is None:
+            return
+        count = len(view.plan.nodes)
+        start = node.number if node is not None else 0
+        offsets = range(step, step * count, step) if from_here else range(count)
+        for offset in offsets:
+            number = (start + offset) % count
+            if self._matches(view.plan.nodes[number]):
+                self._go(number)
+                return
+
+    def _hottest(self) -> int | None:
+        view = self.view
+        if view is None:
+            return None
+        return max(
+            range(len(view.plan.nodes)),
+            key=lambda number: view.share(view.plan.nodes[number], self.metric) or 0.0,
+        )
+
+    def action_hottest(self) -> None:
+        """To the node with the greatest share of the metric."""
+        hottest = self._hottest()
+        if hottest is not None:
+            self._go(hottest)
+
+    def action_metric(self, metric: PlanMetric) -> None:
+        """Bars and shares by another metric."""
+        self.metric = metric
+        self._paint()
+
+    def action_next_plan(self) -> None:
+        """The next of several plans."""
+        if self.opened is None or len(self.opened.views) < 2:
+            return
+        self._at = (self._at + 1) % len(self.opened.views)
+        self._finding = -1
+        self._folded = first_folds(self.opened.views[self._at])
+        self._paint()
+
+    def action_diff(self) -> None:
+        """Side by side with the plan that was open before; once more ends it."""
+        if self.before is None:
+            self.app.note("there is no plan before this one to compare with")  # type: ignore[attr-defined]
+            return
+        self.comparing = not self.comparing
+        self._paint()
+
+    def action_back(self) -> None:
+        """End what is asked, close the node, the comparison, the search."""
+        if self._asking:
+            self.workers.cancel_group(self, "plan")
+            self._asking = ""
+            self.app.note("cancelled")  # type: ignore[attr-defined]
+            self._paint_head()
+        elif self._refused:
+            self._refused = ""
+            self._paint_head()
+        elif self.query(Detail):
+            self.query(Detail).first().remove()
+            self.focus_inside()
+        elif self.comparing:
+            self.action_diff()
+        elif self.filter_text:
+            self.filter_text = ""
+            self._paint()
+
+    # -- asking ----------------------------------------------------------------------------
+
+    def action_ask_again(self) -> None:
+        """The same question once more: after an index was made, d compares."""
+        request = self.opened.request if self.opened else None
+        if request is None:
+            self._say("this plan was pasted: there is nothing to ask")
+        else:
+            self._ask(request, "asking again …")
+
+    def action_values(self) -> None:
+        """Values for the parameters: typed, or those that pg_stats knows."""
+        if self._plan_request() is None:
+            self.app.note("values are for statements of a server: e on one in Queries")  # type: ignore[attr-defined]
+            return
+        from pgtop.ui.plan_values import ValuesLine
+
+        if not self.query(ValuesLine):
+            self.mount(ValuesLine(self))
+
+    def _plan_request(self) -> PlanOf | None:
+        """The question about the text in view, whatever led to it."""
+        opened = self.opened
+        if opened is None or opened.request is None:
+            return None
+        if isinstance(opened.request, PlanOf):
+            return opened.request
+        return PlanOf(text=opened.text)
+
+    def use_values(self, typed: tuple[str, ...]) -> None:
+        """Ask with these values; without any, with the most common and the typical ones."""
+        request = self._plan_request()
+        if request is None:
+            return
+        if typed:
+            self._ask(_with_values(request, "typed", typed), "asking with these values …")
+        else:
+            self._ask_samples(request)
+
+    @work(group="plan", exclusive=True)
+    async def _ask_samples(self, request: PlanOf) -> None:
+        """Most common and typical values of pg_stats: both plans if they differ."""
+        self._asking = "asking with values of pg_stats …"
+        self._paint_head()
+        try:
+            common, typical = [
+                await self.app.ask(_with_values(request, values))  # type: ignore[attr-defined]
+                for values in ("common", "typical")
+            ]
+        except SourceError as error:
+            self._asking = ""
+            self._say(error.why)
+            return
+        finally:
+            self._asking = ""
+        both = _differ(common, typical)
+        way = "most common (1) and typical (2) values of pg_stats" if both else common.way
+        plans = (*common.plans, *typical.plans) if both else common.plans
+        self._take(
+            PlanAnswer(plans, way, common.text, common.notes, common.facts, common.database,
+                       common.role),
+            request,
+        )  # fmt: skip
+
+    @work(group="plan", exclusive=True)
+    async def action_analyze(self) -> None:
+        """Run it, after a question that says where and what."""
+        from pgtop.ui.plan_analyze import asked_to_run
+
+        request = self._plan_request()
+        if not self.app.config.allow_actions:  # type: ignore[attr-defined]
+            self._say("start pgtop with --allow-actions to run statements")
+            return
+        if request is None or self.opened is None:
+            self._say("this plan was pasted: there is nothing to run")
+            return
+        self._asking = "looking at what it would do …"
+        self._paint_head()
+        try:
+            run = await asked_to_run(self.app, request, self.opened.text)
+            if run is None:
+                return
+            self._asking = "running it, read only; Esc ends it on the server …"
+            self._paint_head()
+            answer = await self.app.ask(run)  # type: ignore[attr-defined]
+        except SourceError as error:
+            self._asking = ""
+            self._say(error.why)
+            return
+        finally:
+            self._asking = ""
+            self._paint_head()
+        self._take(answer, run)
+
+    # -- copying ---------------------------------------------------------------------------
+
+    def copied_text(self) -> tuple[str, str] | None:
+        """The DDL of the finding at the cursor, else of the first; else the node's line."""
+        view, node = self.view, self.table.cursor_row
+        if view is None or node is None:
+            return super().copied_text()
+        chosen = self.findings.cursor_row if self.findings.has_focus else None
+        found = (chosen[1],) if chosen else view.by_node.get(node.number, ())
+        for insight in found:
+            if insight.remedy is not None:
+                return "\n".join(insight.remedy.sql), "DDL"
+        return super().copied_text()
+
+    def action_copy_all(self) -> None:
+        """The whole report, for a ticket."""
+        view = self.view
+        if view is None:
+            return
+        from pgtop.report.plan import markdown_lines
+
+        self.app.copy_text("\n".join(markdown_lines(view)) + "\n", "report")  # type: ignore[attr-defined]
+
+    def action_raw(self) -> None:
+        """The plan as it came, for other tools."""
+        view, opened = self.view, self.opened
+        if view is None or opened is None:
+            return
+        from pgtop.report.plan import raw_json
+        from pgtop.ui.screens.text import TextScreen
+
+        self.app.push_screen(TextScreen(opened.raw or raw_json(view.plan)))
+
+
+def _with_values(request: PlanOf, values: Values, typed: tuple[str, ...] = ()) -> PlanOf:
+    return PlanOf(
+        text=request.text, dbname=request.dbname, search_path=request.search_path,
+        role=request.role, values=values, typed=typed, length=request.length,
+    )  # fmt: skip
+
+
+def _differ(one: PlanAnswer, other: PlanAnswer) -> bool:
+    """Whether two plans have another shape."""
+
+    def shape(answer: PlanAnswer) -> list[Any]:
+        return [
+            (node.node_type, node.text("Index Name"), node.children)
+            for plan in answer.plans
+            for node in plan.nodes
+        ]
+
+    return shape(one) != shape(other)
+
+
+def _finding_cell(row: tuple[int, Insight]) -> Cell:
+    insight = row[1]
+    tone: Tone = insight.severity
+    return ((f"{SEVERITY[insight.severity]} {row[0]}", tone), (f"  {insight.title}", ""))
+
+
+def _remedy_cell(row: tuple[int, Insight]) -> Cell:
+    insight = row[1]
+    if insight.remedy is not None:
+        return insight.remedy.sql[0]
+    return ((f"no DDL: {insight.no_remedy}", "dim"),)
+
+
+FINDING_COLUMNS: tuple[Column[tuple[int, Insight]], ...] = (
+    Column("finding", "findings", _finding_cell, width=40, align="left", frozen=True, flex=True),
+    Column("remedy", "remedy   Tab, Enter go there   y copies", _remedy_cell, width=40,
+           align="left", frozen=True, flex=True, from_width=100),
+)  # fmt: skip
