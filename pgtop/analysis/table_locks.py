@@ -49,7 +49,7 @@ class Outlook:
     """`slow`: it gets its lock and then waits for transactions before it can end."""
 
     text: str
-    """For a cell: `free`, `waits for pid 4242`."""
+    """For a cell: `free`, `waits for pid 4242`, `ends after pid 4242`."""
 
     detail: tuple[str, ...] = ()
     """Sentences: who is in the way, when it can end, who would wait behind."""
@@ -111,7 +111,7 @@ def outlook(parts: Parts, locks: Locks | None, named: str) -> Outlook:
         )
     slow = _delays(parts, locks)
     if slow:
-        return Outlook("slow", f"free, ends after {slow[0]}", (*slow[1:], behind))
+        return Outlook("slow", f"ends after {slow[0]}", (*slow[1:], behind))
     return Outlook("free", "free", (behind,))
 
 

@@ -19,6 +19,8 @@ _RANKS = {
 }  # fmt: skip
 """A wide index is made before the narrow one goes; ANALYZE sees all that was made before it."""
 
+LEFT_OUT = "left out"
+
 _LEFTOVER = 0
 """An invalid index is dropped first: its name may be needed."""
 
@@ -104,7 +106,7 @@ def plan(entries: Sequence[Entry], *, made_at: float) -> Plan:
         up = [p for p in map(_understood, entry.remedy.sql) if p.verb != "session"]
         if len(up) < len(entry.remedy.sql):
             notes.append(
-                f"left out, as it is for one session or role, not for a migration:"
+                f"{LEFT_OUT}, as it is for one session or role, not for a migration:"
                 f" {harmless(' '.join(entry.remedy.sql))}"
             )
         down = [p for p in map(_understood, entry.remedy.undo) if p.verb != "session"] if up else []
@@ -137,21 +139,25 @@ def _cut(entry: Entry, up: list[Parts], down: list[Parts]) -> Iterable[Step]:
 
 def _conflicts(entries: Sequence[Entry]) -> Iterable[str]:
     """Two remedies for one object: a person should choose."""
-    touched: dict[tuple[str | None, str], list[Entry]] = {}
+    touched: dict[str, list[Entry]] = {}
     for entry in entries:
-        for target in {_identity(understood(sql)) for sql in entry.remedy.sql}:
-            if target is not None:
-                touched.setdefault(target, []).append(entry)
-    for (schema, name), several in touched.items():
+        if entry.rule == "index.invalid":
+            continue  # dropped to make room for the other
+        for what in {what for sql in entry.remedy.sql for what in _touched(understood(sql))}:
+            touched.setdefault(what, []).append(entry)
+    for what, several in touched.items():
         if len(several) > 1:
             rules = " and ".join(sorted({entry.rule for entry in several}))
-            where = safe(f"{schema}.{name}" if schema else name)
-            yield f"{len(several)} remedies for {where} ({rules}): read them together"
+            yield f"{len(several)} remedies for {safe(what)} ({rules}): read them together"
 
 
-def _identity(parts: Parts) -> tuple[str | None, str] | None:
+def _touched(parts: Parts) -> tuple[str, ...]:
+    """What a second remedy should not touch too: an index, a statistics object, an option."""
     target = parts.target
-    return None if target is None or parts.verb == "analyze" else (target.schema, target.name)
+    if target is None or parts.verb in ("analyze", "vacuum", "other"):
+        return ()
+    named = ".".join(filter(None, (target.schema, target.name)))
+    return tuple(f"{option} of {named}" for option in parts.options) if parts.options else (named,)
 
 
 def header(step: Step) -> tuple[str, ...]:

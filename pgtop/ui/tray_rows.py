@@ -81,7 +81,7 @@ WIDE = 110
 
 def columns(width: int) -> tuple[Column[TrayRow], ...]:
     """What would happen now, what happened, the statement, and why."""
-    lock, state = (24, 27) if width >= WIDE else (19, 15)
+    lock, state = (24, 27) if width >= WIDE else (22, 15)
     return (
         Column("mark", " ", lambda r: "x" if r.marked else " ", 1, "left"),
         Column("lock", "lock now", _lock, lock, "left", lambda r: r.outlook and r.outlook.text,
@@ -109,6 +109,8 @@ _STATE_TONES: dict[str, Tone] = {
 def _lock(row: TrayRow) -> Cell:
     if row.done:
         return (("✓", "good"),)
+    if row.parts.verb == "session":
+        return (("for one session", "dim"),)
     if row.target is None:
         return (("? no schema named", "dim"),)
     if row.outlook is None:
@@ -119,6 +121,8 @@ def _lock(row: TrayRow) -> Cell:
 
 
 def _state(row: TrayRow) -> Cell:
+    if row.parts.verb == "session":
+        return ((units.NOTHING, "dim"),)
     if row.applied is None:
         return (("…" if row.target is not None else units.UNKNOWN, "dim"),)
     return ((row.applied.text, _STATE_TONES[row.applied.state]),)
@@ -134,7 +138,8 @@ def detail(row: TrayRow, notes: tuple[str, ...]) -> Text:
     if figures:
         text.append(safe(figures) + "\n", "dim")
     since = f", kept {units.age(row.added_s)} ago" if row.added_s is not None else ""
-    text.append(safe(f"seen on {entry.server}, PostgreSQL {entry.version}{since}\n"), "dim")
+    text.append(safe(f"seen on {entry.server}, PostgreSQL {entry.version}{since}"), "dim")
+    text.append("\n")
     for sql in remedy.sql:
         text.append_text(sql_text(harmless(sql)))
         text.append("\n")

@@ -16,7 +16,7 @@ from pgtop.analysis.applied import Applied, applied, mark
 from pgtop.analysis.ddl_parts import harmless
 from pgtop.analysis.table_locks import Outlook, outlook
 from pgtop.migration import TOOLS
-from pgtop.migration.plan import File, Plan, plan
+from pgtop.migration.plan import LEFT_OUT, File, Plan, plan
 from pgtop.model.sample import SourceError
 from pgtop.model.tray import AppliedState, Locks, LocksFor, Target, TargetState, Tray
 from pgtop.ui.detail import Detail
@@ -149,7 +149,11 @@ class TrayPane(LivePane):
         found = self.query(Detail)
         row = cast("TrayRow | None", self.table.cursor_row)
         if found and found.first().is_mounted and row is not None:
-            found.first().show(detail(row, self._plan().notes))
+            session = row.parts.verb == "session"
+            notes = self._plan().notes
+            found.first().show(
+                detail(row, tuple(n for n in notes if n.startswith(LEFT_OUT) == session))
+            )
 
     # -- keys ----------------------------------------------------------------------------
 
