@@ -89,9 +89,8 @@ async def _screen(
 ) -> int:
     from dataclasses import replace
 
-    from pgtop.advice.rules import RULES
     from pgtop.cli.connect import connected
-    from pgtop.cli.views import FIRST
+    from pgtop.cli.first import FIRST
     from pgtop.terminal.probe import probe
 
     prepare_environment()
@@ -117,7 +116,6 @@ async def _screen(
     app = ui.PgtopApp(
         collector,
         config=config,
-        rules=RULES,
         seconds=seconds,
         first_reading=first,
         probe=await probing,

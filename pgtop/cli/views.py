@@ -11,19 +11,15 @@ from pgtop.analysis.derived import Board
 from pgtop.analysis.redact import mask_literals
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.workload import OWN, Workload
+from pgtop.cli.first import ALWAYS
 from pgtop.model.sample import Source, SourceError
-from pgtop.model.server import Database, DatabaseCounters, Link, Role, Server, Vitals
+from pgtop.model.server import Database, Role
 from pgtop.model.statement import Running, Statement, StatementsInfo, StatementText
 from pgtop.report.autovacuum import autovacuum
 from pgtop.report.document import Cost, document
 
 Section = Callable[[Facts], Any]
 """Facts -> the section's part of the JSON. Raises SourceError where it cannot be made."""
-
-ALWAYS: tuple[type[Any], ...] = (Server, Link, Vitals, DatabaseCounters)
-
-FIRST = (*ALWAYS, Statement, Running, Role, Database, StatementsInfo)
-"""What the screen's first tab shows first."""
 
 READS: Mapping[str, tuple[type[Any], ...]] = {
     "queries": (Statement, StatementText, Running, Role, Database, StatementsInfo),

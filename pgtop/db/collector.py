@@ -13,7 +13,7 @@ import psycopg
 
 from pgtop.analysis.redact import mask_passwords
 from pgtop.db import catalog as catalogs
-from pgtop.db.asks import ASKS
+from pgtop.db.asks import answering
 from pgtop.db.connection import Answer, LinkFrozen, Session, Statement
 from pgtop.db.errors import (
     LOCK_TIMEOUT_MS,
@@ -99,7 +99,7 @@ class Collector:
 
     async def ask(self, request: Request[AnswerT]) -> AnswerT:
         """Answer one question, or raise `SourceError`. Cancelling ends it on the server."""
-        answer: AnswerT = await ASKS[type(request)](self, request)
+        answer: AnswerT = await answering(request)(self, request)
         return answer
 
     async def rows(

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
 from typing import Any, ClassVar, cast
 
 from textual import events
@@ -27,7 +28,7 @@ from pgtop.ui.header import FULL_WIDTH, Rates, header_lines
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import Tone
-from pgtop.ui.panes import PANES
+from pgtop.ui.panes import PANES, Tab
 from pgtop.ui.schedule import Lanes, Schedule
 from pgtop.ui.tray_keeping import TrayKeeping
 
@@ -65,12 +66,13 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
         source: Source,
         *,
         config: Config | None = None,
-        rules: Sequence[Rule] = (),
+        rules: Sequence[Rule] | None = None,
         seconds: float | None = None,
         first_pane: str | None = None,
         first_reading: Awaitable[Reading] | None = None,
         probe: Probe | None = None,
     ) -> None:
+        """Without `rules`, all of them, imported once the first rows are on screen."""
         self.config = config or Config()
         self.ascii_only = self.config.ascii
         self.probe = probe or Probe()
@@ -78,7 +80,7 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
             swallow_replies()
         super().__init__()
         self.source = source
-        self._judge = Judge(rules)
+        self._judge = None if rules is None else Judge(rules)
         self.seconds = seconds
         self.verdict: Verdict | None = None
         self.rates = Rates()
@@ -124,7 +126,7 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
         """Bring a tab into view, at once with what is known, and have it read."""
         pane = self.panes.get(name)
         if pane is None:
-            pane = self.panes[name] = next(p for p in PANES if name == p.NAME)()
+            pane = self.panes[name] = next(p for p in PANES if name == p.NAME).load()()
             pane.display = False
             await self.query_one("#panes").mount(pane)
         if pane is not self.current:
@@ -164,6 +166,9 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
         self.rates.take(self.schedule.board)
         self.paint()
         before = self.verdict
+        if self._judge is None:
+            found = await asyncio.to_thread(import_module, "pgtop.advice.rules")
+            self._judge = Judge(found.RULES)
         for _ in self._judge.steps(self.facts):
             await asyncio.sleep(0)
         self.verdict = self._judge.verdict
@@ -217,7 +222,7 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
                 pieces.append(badge)
         return Line(tuple(pieces))
 
-    def _badge(self, pane: type[LivePane]) -> tuple[str, Tone] | None:
+    def _badge(self, pane: Tab) -> tuple[str, Tone] | None:
         if pane.NAME == "tray":
             kept = len(self.tray.entries)
             return (f"{kept} ", "key") if kept else None

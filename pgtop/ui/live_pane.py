@@ -37,7 +37,8 @@ class LivePane(Vertical):
     """What is read while it is in view; 0 is every interval."""
 
     RULES: ClassVar[tuple[str, ...]] = ()
-    """Beginnings of the names of the rules whose findings this tab explains."""
+    """Beginnings of the names of the rules whose findings this tab explains; as its line in
+    `PANES` says."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", id="pane.filter"),
@@ -65,11 +66,6 @@ class LivePane(Vertical):
     def make_table(self) -> LiveTable[Any]:
         """The pane's table."""
         raise NotImplementedError  # every pane has its own columns
-
-    @classmethod
-    def owns(cls, finding: Finding) -> bool:
-        """Whether this tab is where a finding is explained."""
-        return finding.rule.startswith(cls.RULES) if cls.RULES else False
 
     @property
     def table(self) -> LiveTable[Any]:

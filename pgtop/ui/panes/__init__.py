@@ -1,11 +1,44 @@
-"""One module a tab. `PANES` is their order on screen."""
+"""One module a tab. `PANES` is their order on screen; a tab's module is imported when it opens."""
 
 from __future__ import annotations
 
-from pgtop.ui.live_pane import LivePane
-from pgtop.ui.panes.autovacuum import AutovacuumPane
-from pgtop.ui.panes.plan import PlanPane
-from pgtop.ui.panes.queries import QueriesPane
-from pgtop.ui.panes.tray import TrayPane
+from dataclasses import dataclass
+from importlib import import_module
 
-PANES: tuple[type[LivePane], ...] = (QueriesPane, PlanPane, AutovacuumPane, TrayPane)
+from pgtop.model.finding import Finding
+from pgtop.ui.live_pane import LivePane
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """What the frame knows of a tab before it is opened."""
+
+    NAME: str
+    DIGIT: str
+    TITLE: str
+    SHORT: str
+    """Its name at 80 columns."""
+
+    PANE: str
+    """The class, in the module of the tab's name."""
+
+    RULES: tuple[str, ...] = ()
+    """Beginnings of the names of the rules whose findings this tab explains."""
+
+    def owns(self, finding: Finding) -> bool:
+        """Whether this tab is where a finding is explained."""
+        return finding.rule.startswith(self.RULES) if self.RULES else False
+
+    def load(self) -> type[LivePane]:
+        """Import its module, some tens of milliseconds, and give the class."""
+        found: type[LivePane] = getattr(import_module(f"pgtop.ui.panes.{self.NAME}"), self.PANE)
+        return found
+
+
+PANES: tuple[Tab, ...] = (
+    Tab("queries", "3", "Queries", "Query", "QueriesPane", ("query.",)),
+    Tab("plan", "4", "Plan", "Plan", "PlanPane"),
+    Tab("autovacuum", "6", "Autovacuum", "Vacuum", "AutovacuumPane",
+        ("autovacuum.", "wraparound.", "table.fillfactor", "partition.")),
+    Tab("tray", "9", "DDL", "DDL", "TrayPane"),
+)  # fmt: skip
