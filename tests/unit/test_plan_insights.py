@@ -313,3 +313,15 @@ def test_precedence_names_rules_that_exist() -> None:
     text = " ".join(rule.__doc__ or "" for rule in RULES).lower()
     for name in PRECEDENCE:
         assert name.removeprefix("plan.") in text, name
+
+
+def test_a_plan_that_was_not_run_shows_what_the_planner_expects() -> None:
+    scan = {"Node Type": "Seq Scan", "Relation Name": "orders", "Schema": "public", "Alias": "o",
+            "Filter": "(user_id = $1)", "Plan Rows": 100, "Total Cost": 9_000.0}  # fmt: skip
+    (plan,) = parse(json.dumps([{"Plan": scan}]))
+    found = _one(plan, "seq_filter", _facts())
+    assert _sql(found)[0].endswith("(user_id);")
+    assert "it was not run" in found.why
+    assert insights(plan) == ()  # without the catalogue nobody knows how large the table is
+    small = _facts(rows=500.0)
+    assert insights(plan, small) == ()

@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from pgtop.advice.plans import filters, loops, memory, misestimates, scans, storage, whole
+from pgtop.advice.plans import (
+    filters,
+    loops,
+    memory,
+    misestimates,
+    planned,
+    scans,
+    storage,
+    whole,
+)
 from pgtop.advice.plans.context import Context
 from pgtop.model.finding import SEVERITIES
 from pgtop.model.insight import Insight, PlanFacts
@@ -25,6 +34,7 @@ RULES: tuple[PlanRule, ...] = (
     *memory.RULES,
     *storage.RULES,
     *whole.RULES,
+    *planned.RULES,
 )
 
 PRECEDENCE: tuple[str, ...] = tuple(

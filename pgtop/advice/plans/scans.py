@@ -31,7 +31,7 @@ def seq_filter(context: Context) -> Iterator[Insight]:
         kept = context.returned(node)
         special = special_remedy(context, node)
         proposal = special or index_for(
-            context, node, context.about(node), sort=_wanted_order(context, node)
+            context, node, context.about(node), sort=wanted_order(context, node)
         )
         if special is not None and special.remedy is not None:
             proposal = Proposal(None, "its remedy stands with the finding on its condition")
@@ -47,7 +47,7 @@ def seq_filter(context: Context) -> Iterator[Insight]:
         )  # fmt: skip
 
 
-def _wanted_order(context: Context, node: PlanNode) -> tuple[str, ...]:
+def wanted_order(context: Context, node: PlanNode) -> tuple[str, ...]:
     """The sort order wanted right above a scan under a LIMIT, as columns of its table."""
     above = context.plan.parent(node)
     while above is not None and above.node_type in _PASS_THROUGH:

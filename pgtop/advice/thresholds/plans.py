@@ -12,6 +12,9 @@ CRITICAL_SHARE = 0.5
 WARNING_SHARE = 0.1
 """Below a tenth nobody will notice the remedy."""
 
+PLANNED_CONFIDENCE = 0.5
+"""A finding on the planner's figures alone counts half: they may be the very thing that is off."""
+
 READ_FOR_NOTHING = 10_000
 """Rows. Fewer rows than this are read in a millisecond or two whatever the way."""
 

@@ -113,6 +113,14 @@ def substituted(text: str, values: Mapping[int, str]) -> str:
     return "".join((*parts, text[position:]))
 
 
+def page_values(text: str) -> dict[int, str]:
+    """Parameters of LIMIT and OFFSET -> the size of a page, and its beginning."""
+    plain = masked(text)
+    limits = re.findall(r"\b(?:limit|fetch\s+(?:first|next))\s+\$(\d+)", plain, re.IGNORECASE)
+    offsets = re.findall(r"\boffset\s+\$(\d+)", plain, re.IGNORECASE)
+    return {int(n[:6]): "50" for n in limits} | {int(n[:6]): "0" for n in offsets}
+
+
 def notes(text: str) -> tuple[str, ...]:
     """What normalisation hides that a plan depends on."""
     found = []

@@ -9,9 +9,6 @@ from pgtop.analysis.plan.conditions import Condition, conditions
 from pgtop.model.insight import ColumnFacts, PlanFacts
 from pgtop.model.plan import Plan
 
-SAMPLE_LIMIT = 50
-"""For LIMIT $n: a page."""
-
 _KEYS = ("Index Cond", "Filter", "Recheck Cond", "Join Filter")
 _PARAMETER = re.compile(r"\$(\d+)(?:::[\w \"]+)?\Z")
 

@@ -154,7 +154,7 @@ async def _planned(
     else:
         plans, text, way = await _with_unknown(collector, asker, request, text)
     answer = PlanAnswer(
-        plans=plans, way=way, text=text, notes=(*asker.notes, *normalized.notes(request.text)),
+        plans=plans, way=way, text=text, notes=(*asker.notes, *normalized.notes(text)),
         database=session.conn.info.dbname, role=request.role or collector.role,
     )  # fmt: skip
     return await _with_facts(collector, answer, session) if facts else answer
@@ -175,7 +175,8 @@ async def _with_unknown(
     if request.values == "generic":
         return generic, text, "generic plan, values unknown"
     facts = await _facts_inside(collector, asker.session, generic)
-    chosen = sample_values(generic, facts, common=request.values == "common")
+    chosen = normalized.page_values(text)
+    chosen |= sample_values(generic, facts, common=request.values == "common")
     missing = [number for number in normalized.parameters(text) if number not in chosen]
     if missing:
         names = ", ".join(f"${number}" for number in missing)

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from pgtop.advice import Facts
+from pgtop.model.finding import Finding, Remedy, Subject
 from pgtop.model.insight import Insight
 from pgtop.model.plan import PlanNode
 from pgtop.model.plan_request import PlanAnswer, PlanOf, StatementPlanOf, Values
@@ -537,17 +538,38 @@ class PlanPane(LivePane):
 
     # -- copying ---------------------------------------------------------------------------
 
-    def copied_text(self) -> tuple[str, str] | None:
-        """The DDL of the finding at the cursor, else of the first; else the node's line."""
+    def _at_cursor(self) -> tuple[Insight, ...]:
+        """The finding under the cursor of the list, or those of the node under the tree's."""
         view, node = self.view, self.table.cursor_row
         if view is None or node is None:
-            return super().copied_text()
+            return ()
         chosen = self.findings.cursor_row if self.findings.has_focus else None
-        found = (chosen[1],) if chosen else view.by_node.get(node.number, ())
-        for insight in found:
+        return (chosen[1],) if chosen else view.by_node.get(node.number, ())
+
+    def copied_text(self) -> tuple[str, str] | None:
+        """The DDL of the finding at the cursor; else the node's line."""
+        for insight in self._at_cursor():
             if insight.remedy is not None:
                 return "\n".join(insight.remedy.sql), "DDL"
         return super().copied_text()
+
+    def offered(self) -> tuple[Finding | Remedy, ...]:
+        """The findings at the cursor that have DDL, as the tray keeps them."""
+        view = self.view
+        found = self._at_cursor()
+        kept = tuple(each for each in found if each.remedy is not None) or found[:1]
+        if view is None:
+            return ()
+        return tuple(
+            Finding(
+                rule=each.rule, severity=each.severity,
+                subject=Subject("plan", view.label(view.plan.nodes[each.number])),
+                title=each.title, why=each.why, evidence=each.evidence, remedy=each.remedy,
+                no_remedy=each.no_remedy, confidence="planner" if not view.plan.analyzed
+                else "measured",
+            )
+            for each in kept
+        )  # fmt: skip
 
     def action_copy_all(self) -> None:
         """The whole report, for a ticket."""
