@@ -40,6 +40,11 @@ WARN_BYTES = 8_000
 SCREEN_CHUNK = 240
 """GNU screen's strings hold 256 bytes in old versions, 768 in new ones."""
 
+PAST_TMUX = (
+    "past tmux to your terminal; that tmux lets it through only with"
+    " `set -s set-clipboard on`, unconfirmed"
+)
+
 _TERMINATED = "\x1b\\"
 
 
@@ -241,7 +246,7 @@ class Clipboard:
         self._write(sequence)
         if at.tmux or at.hidden_tmux:
             self._write(tmux_passthrough(sequence))
-            return _Step("sent", "terminal", "to your terminal past tmux, unconfirmed")
+            return _Step("sent", "terminal", PAST_TMUX)
         if at.promised:
             return _Step("promised", "terminal", "to your terminal, which takes clipboards")
         long = len(text.encode("utf-8", "backslashreplace")) > WARN_BYTES
