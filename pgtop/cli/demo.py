@@ -21,6 +21,9 @@ from pgtop.demo.server import Server, private_server
 
 UNAVAILABLE = 4
 
+DEPLOYED_AFTER_S = 40.0
+"""A release makes one statement slow when the screen has seen how it was before."""
+
 SETTINGS = {
     "listen_addresses": "",  # its socket lies where nobody else may go
     "wal_level": "minimal",  # what is filled as soon as it is created needs no log
@@ -97,25 +100,29 @@ def run_demo(run: Callable[[str], int]) -> int:
 
 
 @contextmanager
-def loaded(server: Server) -> Iterator[None]:
-    """The shop's applications at work for the length of the block."""
+def loaded(server: Server, deployed_after_s: float = DEPLOYED_AFTER_S) -> Iterator[None]:
+    """The shop's applications at work for the length of the block, in a process of their own."""
     # from a checkout that is not installed the package is found where we found it
     places = [str(Path(pgtop.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     load = subprocess.Popen(
-        [sys.executable, "-m", "pgtop.demo.load", server.dsn(shop.DATABASE)],
+        [sys.executable, "-m", "pgtop.demo.load", server.dsn(shop.DATABASE), str(deployed_after_s)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))},
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=server.directory,
         start_new_session=True,
     )
+    assert load.stdin is not None
+    assert load.stdout is not None
     try:
+        if not load.stdout.readline():
+            raise ServerError("the demo's load ended at once")
         yield
     finally:
         load.kill()
-        assert load.stdin is not None
         load.stdin.close()
+        load.stdout.close()
         load.wait()
 
 

@@ -1,7 +1,7 @@
 """The demo's load: what a shop's applications do, in a process of its own.
 
-`python -m pgtop.demo.load DSN` works until its standard input ends, which it does when
-whoever started it ends, however that comes.
+`python -m pgtop.demo.load DSN SECONDS` works until its standard input ends, which it does
+when whoever started it ends, however that comes. After SECONDS there is a new release.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from psycopg.types.numeric import Int8
 
 from pgtop.demo import shop
 
-DEPLOYED_AFTER_S = 60.0
-"""The new release comes when the screen has seen how things were before."""
-
 RECONNECT_S = 1.0
 """An application whose session was ended comes back."""
 
 FORGOTTEN_S = 600.0
 """Then the transaction ends and another begins, or the queue would become slower for ever."""
+
+WARM_CALLS = 30
+"""Log-ins before anybody looks: what it was before is compared with from 20 calls on."""
 
 AWAY_S = 60.0
 """Who ends the forgotten transaction sees for a while how things are without it."""
@@ -147,7 +147,7 @@ def _blocked(conn: Connection, _: int) -> None:
 
 def _release(conn: Connection, _: int) -> None:
     """After a while a new release drops an index that is still needed."""
-    time.sleep(DEPLOYED_AFTER_S)
+    time.sleep(float(sys.argv[2]))
     _ask(conn, "SET lock_timeout = '300ms'")
     _ask(conn, "DROP INDEX IF EXISTS users_lower_email_idx")
     threading.Event().wait()
@@ -190,12 +190,19 @@ def _repeat(dsn: str, application: Application) -> None:
 
 
 def main(dsn: str) -> None:
-    """Run every application until standard input ends; then nothing is waited for."""
+    """Run every application until standard input ends; then nothing is waited for.
+
+    Says a line on standard output when the load is under way.
+    """
+    with psycopg.connect(dsn, user="web", application_name="web", autocommit=True) as conn:
+        for number in range(WARM_CALLS):
+            _log_in(conn, number)
     for application in APPLICATIONS:
         # the forgotten transaction takes its row before the others want it
         if application.step is _blocked:
             time.sleep(0.3)
         threading.Thread(target=_repeat, args=(dsn, application), daemon=True).start()
+    os.write(1, b"under way\n")
     while os.read(0, 4_096):
         pass
     os._exit(0)

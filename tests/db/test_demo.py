@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,12 +16,14 @@ import psutil
 import psycopg
 import pytest
 
+from pgtop.cli import report
 from pgtop.cli.demo import SETTINGS, loaded, run_demo
 from pgtop.demo import shop
 from pgtop.demo.server import Server, private_server
 
 READY = """
 import sys, time
+from pgtop.cli import report
 from pgtop.cli.demo import run_demo
 
 def run(conninfo):
@@ -142,6 +145,27 @@ def _processes(server: Server) -> list[psutil.Process]:
 
 def _cpu_s(processes: list[psutil.Process]) -> float:
     return sum(sum(process.cpu_times()[:2]) for process in processes if process.is_running())
+
+
+def test_the_findings_find_it(capfd: pytest.CaptureFixture[str]) -> None:
+    """The first minutes of the demo, shortened: through the command line, as a person sees it."""
+    with private_server(SETTINGS) as server:
+        shop.build(server)
+        with loaded(server, deployed_after_s=5):
+            conninfo = server.dsn(shop.DATABASE, shop.SCREEN_ROLE)
+            asked = ["--section", "findings", "--format", "json", "--window", "18"]
+            assert report.main([*asked, conninfo]) in (0, 1)
+    found = {
+        (finding["rule"], finding["title"])
+        for finding in json.loads(capfd.readouterr().out)["findings"]
+    }
+    for rule, said in (
+        ("query.n_plus_one", "authors"),
+        ("query.spills", "percentile_cont"),
+        ("query.regressed", "FROM users WHERE"),
+        ("partition.parent_not_analyzed", "events"),
+    ):
+        assert [title for name, title in found if name == rule and said in title], (rule, found)
 
 
 def test_it_returns_what_the_screen_returned(capfd: pytest.CaptureFixture[str]) -> None:
