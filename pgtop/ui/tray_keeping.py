@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from textual.app import App
 
+from pgtop.analysis.ddl_parts import understood
+from pgtop.analysis.table_locks import target_of
 from pgtop.model.finding import Finding, Remedy, Subject
 from pgtop.model.sample import Sample
 from pgtop.model.server import Link, Server
@@ -133,8 +135,12 @@ def _changed(server: str, change: Callable[[Tray], Tray]) -> tuple[Tray, str]:
 def _as_finding(what: Finding | Remedy, source: str) -> Finding:
     if isinstance(what, Finding):
         return what
-    title = source or "by hand"
+    target = next((t for sql in what.sql if (t := target_of(understood(sql))) is not None), None)
+    subject = Subject("server", source)
+    if target is not None:
+        kind: Literal["index", "table"] = "index" if target.kind == "index" else "table"
+        subject = Subject(kind, target.name, target.schema, target.table)
     return Finding(
-        rule=title, severity="notice", subject=Subject("server", title), title=title, why=title,
-        remedy=what,
+        rule=source or "by hand", severity="notice", subject=subject,
+        title=f"{source} of {subject.name}", why=f"proposed by the {source} tab", remedy=what,
     )  # fmt: skip

@@ -71,7 +71,8 @@ def notes(pilot: Any) -> list[str]:
 
 async def kept(pilot: Any, *findings: Finding) -> PgtopApp:
     app = app_of(pilot)
-    app.add_to_tray(findings)
+    if findings:
+        app.add_to_tray(findings)
     await app.workers.wait_for_complete()
     await pilot.press("9")
     await settle(pilot)
@@ -204,3 +205,28 @@ async def test_hostile_names_on_every_size(size: tuple[int, int]) -> None:
         assert app.copied is not None
         assert app.copied.path is not None
         assert 'U&"a\\001B]52;c;eA==\\0007[red]"' in app.copied.path.read_text()
+
+
+async def test_a_bare_remedy_is_named_by_what_it_touches() -> None:
+    async with running(source()) as pilot:
+        app = await kept(pilot)
+        remedy = OPTIONS.remedy
+        assert remedy is not None
+        app.add_to_tray(remedy, "autovacuum")
+        await settle(pilot)
+        (entry,) = app.tray.entries
+        assert (entry.rule, entry.subject) == ("autovacuum", Subject("table", "t", "public", "t"))
+        assert entry.title == "autovacuum of t"
+
+
+async def test_the_key_a_keeps_the_finding_under_the_cursor() -> None:
+    async with running(source()) as pilot:
+        app = app_of(pilot)
+        assert app.current is not None
+        await pilot.press("a")
+        assert notes(pilot) == ["nothing is recommended for this row"]
+        app.current.offered = lambda: (CREATE,)  # type: ignore[method-assign]
+        await pilot.press("a")
+        await settle(pilot)
+        assert [e.rule for e in app.tray.entries] == ["index.missing"]
+        assert notes(pilot)[-1] == "into the DDL tray: 1 new, 1 in all (9 shows them)"

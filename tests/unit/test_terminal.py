@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop.terminal.clipboard import SCREEN_CHUNK, cleaned, screen_chunks
+from pgtop.terminal.clipboard import SCREEN_CHUNK, Clipboard, cleaned, screen_chunks
 from pgtop.terminal.probe import Probe, swallow, understood
 from pgtop.terminal.surroundings import look_around
 
@@ -86,3 +89,52 @@ def test_surroundings(
 ) -> None:
     found = look_around(env, probe, lambda: frozenset(ancestors))
     assert found.line == f"TERM={env['TERM']}, {expected}"
+
+
+@dataclass
+class Kept:
+    path: Path = Path("/kept.sql")
+    note: str | None = None
+
+
+@pytest.mark.parametrize(
+    ("size", "mosh", "emitted"),
+    [(12_000, True, True), (12_001, True, False), (48_000, False, True), (48_001, False, False),
+     (2_000_000, True, False)],
+)  # fmt: skip
+async def test_texts_that_would_be_cut_are_not_sent(size: int, mosh: bool, emitted: bool) -> None:
+    sent: list[str] = []
+    around = look_around({"TERM": "xterm"}, Probe(), lambda: frozenset(["mosh-server"] * mosh))
+    clipboard = Clipboard(sent.append, around, lambda text, what: Kept(), env={})
+    copied = await clipboard.copy("x" * size, "the DDL")
+    assert bool(sent) == emitted
+    assert copied.sure == ("sent" if emitted else "kept")
+    if not emitted:
+        assert "Not in a clipboard, only in a file" in copied.message
+        assert ("mosh cuts" if mosh else "terminals cut") in copied.message
+
+
+async def test_no_file_and_no_terminal_is_said_to_be_lost() -> None:
+    def refused(text: str, what: str) -> Kept:
+        raise OSError("the disk is full")
+
+    around = look_around({"TERM": "linux"}, Probe(), frozenset)
+    copied = await Clipboard(lambda s: None, around, refused, env={}).copy("x", "the DDL")
+    assert copied.sure == "lost"
+    assert copied.message.startswith("NOT copied: the DDL (1 B)")
+    assert "No file: the disk is full" in copied.message
+
+
+async def test_a_home_that_never_answers_does_not_hold_the_copy_up() -> None:
+    released = threading.Event()
+
+    def hung(text: str, what: str) -> Kept:
+        released.wait(10)
+        return Kept()
+
+    sent: list[str] = []
+    around = look_around({"TERM": "xterm"}, Probe(), frozenset)
+    copied = await Clipboard(sent.append, around, hung, env={}).copy("x", "the DDL")
+    released.set()
+    assert copied.sure == "sent"
+    assert "could not be written in time" in copied.message

@@ -19,6 +19,7 @@ from pgtop.analysis.workload import (
     Window,
     Workload,
 )
+from pgtop.model.finding import Finding, Remedy
 from pgtop.model.sample import SourceError
 from pgtop.model.server import Database, Role
 from pgtop.model.statement import (
@@ -381,12 +382,23 @@ class QueriesPane(LivePane):
         found.first().show(detail_text(view, detail, history, self._findings(view)))
 
     def _findings(self, view: StatementView) -> list[str]:
-        verdict = getattr(self.app, "verdict", None)
         return [
             f"{f.title}. {f.why}" + (f" {f.no_remedy}" if f.no_remedy else "")
+            for f in self._about(view)
+        ]
+
+    def _about(self, view: StatementView) -> tuple[Finding, ...]:
+        verdict = getattr(self.app, "verdict", None)
+        return tuple(
+            f
             for f in (verdict.findings if verdict else ())
             if f.subject.kind == "statement" and f.subject.name == str(view.key[2])
-        ]
+        )
+
+    def offered(self) -> tuple[Finding | Remedy, ...]:
+        """The findings about the statement under the cursor."""
+        view = cast("StatementView | None", self.table.cursor_row)
+        return () if view is None else self._about(view)
 
     def action_back(self) -> None:
         """Close the detail, then forget the filter."""

@@ -163,6 +163,10 @@ class TrayPane(LivePane):
             self.mount(Detail())
         self.call_after_refresh(self._show_detail)
 
+    def on_resize(self) -> None:
+        """Another width has other columns."""
+        self.call_after_refresh(self._show)
+
     def on_live_table_moved(self) -> None:
         """The detail follows the cursor."""
         self._show_detail()
