@@ -56,6 +56,25 @@ def drop_index(index: str, *, concurrently: bool = True) -> str:
     return f"DROP INDEX {'CONCURRENTLY ' if concurrently else ''}{index};"
 
 
+def concurrently(definition: str) -> str:
+    """`CREATE INDEX CONCURRENTLY …;` of what pg_get_indexdef says."""
+    for head in ("CREATE UNIQUE INDEX ", "CREATE INDEX "):
+        if definition.startswith(head):
+            return f"{head}CONCURRENTLY {definition[len(head) :].rstrip(';')};"
+    raise ValueError(f"not the definition of an index: {definition[:40]}")
+
+
+def attach_index(index: str, partition: str) -> str:
+    """`ALTER INDEX index ATTACH PARTITION partition;`."""
+    return f"ALTER INDEX {index} ATTACH PARTITION {partition};"
+
+
+def alter_sequence_type(sequence: str, type_name: str, maxvalue: int | None = None) -> str:
+    """`ALTER SEQUENCE sequence AS bigint;`, with MAXVALUE where it is given."""
+    most = "" if maxvalue is None else f" MAXVALUE {maxvalue}"
+    return f"ALTER SEQUENCE {sequence} AS {type_name}{most};"
+
+
 def reindex(index: str) -> str:
     """`REINDEX INDEX CONCURRENTLY schema.index;`."""
     return f"REINDEX INDEX CONCURRENTLY {index};"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pgtop.advice import Rule
 from pgtop.advice.autovacuum import AUTOVACUUM_RULES
+from pgtop.advice.indexes import INDEX_RULES
 from pgtop.advice.statements import STATEMENT_RULES
 from pgtop.advice.table_options import TABLE_OPTION_RULES
+from pgtop.advice.tables import TABLE_RULES
 from pgtop.advice.vacuum_blocked import BLOCKED_RULES
 from pgtop.advice.wraparound import WRAPAROUND_RULES
 
@@ -15,4 +17,6 @@ RULES: tuple[Rule, ...] = (
     *BLOCKED_RULES,
     *WRAPAROUND_RULES,
     *TABLE_OPTION_RULES,
+    *INDEX_RULES,
+    *TABLE_RULES,
 )

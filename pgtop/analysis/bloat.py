@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from pgtop.analysis.pages import LINE_POINTER, Lengths, data_bytes, lengths, maxalign, usable
 from pgtop.model.index import ColumnStatistics, Index
 from pgtop.model.table import BLOCK_BYTES, Table
+
+_NULL_TEST = r"\{NULLTEST :arg \{VAR :varno 1 :varattno %s [^{}]*\} :nulltesttype %s "
+_COMPARED = r"\{VAR :varno 1 :varattno %s "
+"""A column in a predicate, as the catalogue stores it (nodes/outfuncs.c)."""
 
 Source = Literal["estimate", "measured", "unavailable"]
 
@@ -39,6 +45,10 @@ MOST_CLASSES = 6
 
 MANY = 30.0
 """From here on the spread of group sizes no longer matters."""
+
+PLAYED_PAGES = 12
+PLAYED_ROWS = 60_000
+"""How much of a build is played to see how full its pages become."""
 
 TOASTED_ROW = 2_000
 """Mean row beyond which values leave the row for TOAST: statistics then mislead."""
@@ -155,7 +165,10 @@ class _Shape:
         fillfactor = int(self.index.option("fillfactor") or BTREE_FILLFACTOR)
         full = usable(fillfactor, BTREE_SPECIAL) - LINE_POINTER
         room = usable(100, BTREE_SPECIAL) - LINE_POINTER
-        all_lengths = [lengths(column, in_index=True) for column in self.columns]
+        all_lengths = [
+            replace(lengths(column, in_index=True), null_frac=self._null_frac(place, column))
+            for place, column in enumerate(self.columns)
+        ]
         pages, widest = 0.0, 16.0
         classes = list(_null_classes(all_lengths))
         for share, nulls in classes:
@@ -166,6 +179,20 @@ class _Shape:
             pages += self._pages_of(rows * share, nulls, width, full, room, uniform)
         return max(pages, 1.0), widest
 
+    def _null_frac(self, place: int, column: ColumnStatistics) -> float:
+        """Share of nulls among the entries: a predicate about the column decides it."""
+        attnum = self.index.indkey.split()[place]
+        if self.index.indpred is None or attnum == "0":
+            return column.null_frac
+        if re.search(_NULL_TEST % (attnum, "0"), self.index.indpred):
+            return 1.0
+        strict = re.search(_COMPARED % attnum, self.index.indpred)
+        return (
+            0.0
+            if strict and "{BOOLEXPR :boolop or" not in self.index.indpred
+            else (column.null_frac)
+        )
+
     def _pages_of(
         self,
         rows: float,
@@ -175,23 +202,13 @@ class _Shape:
         room: int,
         uniform: bool,
     ) -> float:
-        plain, posting, size = self._bytes_of(rows, nulls, width)
+        """Leaf pages for the entries with these columns null."""
         step = width + LINE_POINTER
         fits = math.floor(full / step) * step if uniform else full - step / 2
-        pages = plain / max(fits, step)
-        if posting:
-            pages += posting / _posting_room(size, width, full, room)
-        return pages
-
-    def _bytes_of(
-        self, rows: float, nulls: tuple[bool, ...], width: float
-    ) -> tuple[float, float, float]:
-        """(bytes in single tuples, bytes in posting lists, mean bytes of one of these)."""
-        step = width + LINE_POINTER
+        singles = rows * step / max(fits, step)
         unique = self.index.indisunique and not any(nulls)
         if rows < 1 or unique or not self.deduplicates:
-            return rows * step, 0.0, 0.0
-        tally = _Tally(width)
+            return singles
         several = len(self.columns) > 1
         values = [
             [(1.0, 1.0)] if null else self._classes(column, several)
@@ -201,13 +218,26 @@ class _Shape:
             sum(number for number, _ in classes) >= UNIQUE_ENOUGH * self.table_rows
             for classes in values
         ):
-            return rows * step, 0.0, 0.0
-        counted = several or self.index.indpred is not None
+            return singles
+        pages = 0.0
+        kept = self._kept_share(rows, nulls)
         for combined in itertools.product(*values):
             groups = math.prod(number for number, _ in combined)
             share = math.prod(share for _, share in combined)
-            tally.add(groups, rows * share, counted)
-        return tally.plain, tally.posting, tally.mean
+            for size, number in _sizes(groups, rows * share, kept, several):
+                pages += number * size * _pages_a_row(round(width), _rounded(size), full, room)
+        return pages
+
+    def _kept_share(self, rows: float, nulls: tuple[bool, ...]) -> float:
+        """Which share of the rows with values a partial index holds."""
+        if self.index.indpred is None:
+            return 1.0
+        present = math.prod(
+            1.0 - column.null_frac
+            for column, null in zip(self.columns, nulls, strict=True)
+            if not null
+        )
+        return min(1.0, rows / max(self.table_rows * present, 1.0))
 
     def _classes(self, column: ColumnStatistics, coarse: bool) -> list[tuple[float, float]]:
         """(number of values, share of all rows they take together) by how common they are."""
@@ -253,53 +283,37 @@ def _grouped(shares: Sequence[float]) -> list[tuple[float, float]]:
     return [(float(len(part)), sum(part)) for part in parts]
 
 
-class _Tally:
-    """Bytes of groups of equal keys."""
+def _sizes(groups: float, rows: float, kept: float, several: bool) -> Iterator[tuple[float, float]]:
+    """(entries with one key, how many such keys) where `groups` keys have `rows` entries.
 
-    def __init__(self, width: float) -> None:
-        self.width = width
-        self.plain = 0.0
-        self.posting = 0.0
-        self._lists = 0.0
+    Of several columns `groups` is how many keys there could be; of a partial index how many
+    the table has, `kept` being the share of its rows that the index holds.
+    """
+    if rows <= 0:
+        return
+    mean = rows / groups
+    if mean >= MANY:
+        yield mean, groups
+    elif several:
+        yield from _poisson(mean, groups)
+    elif kept < 1:
+        yield from _binomial(max(1, round(mean / kept)), kept, groups)
+    else:
+        rate = _truncated_rate(mean)
+        yield from _poisson(rate, groups / max(1 - math.exp(-rate), 1e-12))
 
-    @property
-    def mean(self) -> float:
-        """Bytes of a posting list with its line pointer."""
-        return self.posting / self._lists if self._lists else 0.0
 
-    def add(self, groups: float, rows: float, counted: bool) -> None:
-        """`groups` keys that have `rows` entries together.
+def _poisson(rate: float, groups: float) -> Iterator[tuple[float, float]]:
+    chance = math.exp(-rate)
+    for size in range(1, int(rate + 10 * math.sqrt(rate) + 12)):
+        chance *= rate / size
+        yield float(size), groups * chance
 
-        `counted`: `groups` says how many keys there could be, not how many there are.
-        """
-        if rows <= 0:
-            return
-        mean = rows / groups
-        if mean >= MANY:
-            self._add(mean, groups)
-            return
-        rate = mean if counted else _truncated_rate(mean)
-        expected = groups if counted else groups / max(1 - math.exp(-rate), 1e-12)
-        chance = math.exp(-rate)
-        for size in range(1, int(rate + 10 * math.sqrt(rate) + 12)):
-            chance *= rate / size
-            self._add(float(size), expected * chance)
 
-    def _add(self, size: float, groups: float) -> None:
-        """`groups` groups of `size` equal keys each."""
-        step = self.width + LINE_POINTER
-        most = int((POSTING_BYTES - self.width) // TID_BYTES)
-        if size < 2 or most < 2:
-            self.plain += groups * size * step
-            return
-        whole, rest = divmod(size, most)
-        self.posting += groups * whole * (maxalign(int(self.width + TID_BYTES * most)) + 4)
-        self._lists += groups * whole
-        if rest >= 2:
-            self.posting += groups * (maxalign(math.ceil(self.width + TID_BYTES * rest)) + 4)
-            self._lists += groups
-        else:
-            self.plain += groups * rest * step
+def _binomial(most: int, kept: float, groups: float) -> Iterator[tuple[float, float]]:
+    for size in range(1, most + 1):
+        chance = math.comb(most, size) * kept**size * (1 - kept) ** (most - size)
+        yield float(size), groups * chance
 
 
 def _truncated_rate(mean: float) -> float:
@@ -312,14 +326,51 @@ def _truncated_rate(mean: float) -> float:
     return max(rate, 1e-9)
 
 
-def _posting_room(size: float, width: float, full: int, room: int) -> float:
-    """Bytes of posting lists of `size` that a leaf takes.
+def _rounded(size: float) -> int:
+    """To three digits beyond the first hundred: answers are kept by it."""
+    return round(size) if size < 100 else int(round(size, 3 - len(str(int(size)))))
 
-    The last one only leaves its key behind as the page's high key, and the build reckons
-    with that: it fills beyond the mark, as far as the page itself has room.
+
+@lru_cache(maxsize=20_000)
+def _pages_a_row(width: int, size: int, full: int, room: int) -> float:
+    """Leaf pages that a build fills for one entry, where every key has `size` entries.
+
+    Plays the build: a page ends when the next tuple does not fit, or when it is filled to the
+    mark without its last tuple, which moves on and leaves its key behind as the high key. A
+    posting list leaves only its key, and the build reckons with that.
     """
-    most = max(room - 1.5 * size, size)
-    return min(full - (width + LINE_POINTER) + size / 2, most)
+    group = _tuples(width, size)
+    used, pages, rows = 0.0, 0, 0
+    high_key = width + LINE_POINTER
+    last = last_gain = 0.0
+    while pages < PLAYED_PAGES:
+        for size_, entries in group:
+            gain = size_ - high_key
+            if used + size_ > room or used - last_gain > full:
+                pages += 1
+                used, last_gain = last, gain
+            used += size_
+            last, last_gain = size_, max(gain, 0.0)
+            rows += entries
+        if rows > PLAYED_ROWS and pages:
+            break
+    filled = used / max(full, 1)
+    return (pages + min(filled, 1.0)) / rows
+
+
+def _tuples(width: int, size: int) -> list[tuple[float, int]]:
+    """(bytes with line pointer, entries) of the tuples for one key with `size` entries."""
+    most = int((POSTING_BYTES - width) // TID_BYTES)
+    single = (float(width + LINE_POINTER), 1)
+    if size < 2 or most < 2:
+        return [single] * min(size, 50)
+    whole, rest = divmod(size, most)
+    made = [(float(maxalign(width + TID_BYTES * most) + LINE_POINTER), most)] * min(whole, 200)
+    if rest >= 2:
+        made.append((float(maxalign(width + TID_BYTES * rest) + LINE_POINTER), rest))
+    elif rest:
+        made.append(single)
+    return made
 
 
 # -- tables ------------------------------------------------------------------------------
@@ -342,9 +393,10 @@ def heap(table: Table, columns: Sequence[ColumnStatistics]) -> Bloat:
         return unavailable("some of its columns have no statistics, or no SELECT privilege")
     fillfactor = int(table.option("fillfactor") or 100)
     width = _row_bytes(live, len(columns), dropped=len(columns) > len(live))
-    per_page = max(usable(fillfactor) / (width + LINE_POINTER), 0.01)
-    if per_page > 2 and _uniform(live):
-        per_page = math.floor(per_page)
+    step = width + LINE_POINTER
+    per_page = max(usable(fillfactor) / step, 0.01)
+    if per_page > 2:  # what is left at a page's end is half a row on the average
+        per_page = math.floor(per_page) if _uniform(live) else per_page - 0.5
     toasted = width > TOASTED_ROW and any(c.attstorage in "xe" for c in live)
     why = "wide rows: what TOAST takes is not known exactly" if toasted else None
     return _estimated(table.relpages, table.reltuples / per_page, why)

@@ -24,14 +24,14 @@ SELECT /* pgtop */ c.oid::int8, a.attnum::int8, a.attlen::int8, a.attalign::text
             THEN (SELECT string_agg(octet_length(v)::text, ',' ORDER BY o)
                     FROM unnest(s.most_common_vals::text::text[]) WITH ORDINALITY z (v, o))
             WHEN a.atttypid = 1700
-            THEN (SELECT string_agg((pg_column_size(v) - 4)::text, ',' ORDER BY o)
+            THEN (SELECT string_agg((pg_column_size(v) - 1)::text, ',' ORDER BY o)
                     FROM unnest(s.most_common_vals::text::numeric[]) WITH ORDINALITY z (v, o))
        END,
        CASE WHEN a.atttypid IN (25, 1043, 1042, 19)
             THEN (SELECT string_agg(octet_length(v)::text, ',')
                     FROM unnest(s.histogram_bounds::text::text[]) z (v))
             WHEN a.atttypid = 1700
-            THEN (SELECT string_agg((pg_column_size(v) - 4)::text, ',')
+            THEN (SELECT string_agg((pg_column_size(v) - 1)::text, ',')
                     FROM unnest(s.histogram_bounds::text::numeric[]) z (v))
        END
   FROM (%relations%) r (oid)

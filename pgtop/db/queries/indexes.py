@@ -45,13 +45,13 @@ SELECT i.indexrelid::int8, i.indrelid::int8, t.schema || quote_ident(c.relname),
             THEN (SELECT h.inhparent::int8 FROM pg_inherits h WHERE h.inhrelid = c.oid)
             ELSE 0 END,
        i.indnatts::int8, i.indnkeyatts::int8,
-       (i.indisunique::int | i.indisprimary::int << 1 | i.indisexclusion::int << 2
-        | i.indimmediate::int << 3 | i.indisclustered::int << 4 | i.indisvalid::int << 5
-        | i.indisready::int << 6 | i.indislive::int << 7 | i.indisreplident::int << 8
-        | coalesce({nulls}, false)::int << 9
-        | (i.indexrelid IN (SELECT conindid FROM pg_constraint
-                             WHERE contype IN ('p', 'u', 'x')))::int << 10
-        | (i.indrelid IN (SELECT objid FROM x))::int << 11)::int8,
+       (i.indisunique::int | (i.indisprimary::int << 1) | (i.indisexclusion::int << 2)
+        | (i.indimmediate::int << 3) | (i.indisclustered::int << 4) | (i.indisvalid::int << 5)
+        | (i.indisready::int << 6) | (i.indislive::int << 7) | (i.indisreplident::int << 8)
+        | (coalesce({nulls}, false)::int << 9)
+        | ((i.indexrelid IN (SELECT conindid FROM pg_constraint
+                              WHERE contype IN ('p', 'u', 'x')))::int << 10)
+        | ((i.indrelid IN (SELECT objid FROM x))::int << 11))::int8,
        i.indkey::text, i.indcollation::text, i.indclass::text, i.indoption::text,
        CASE WHEN i.indexprs IS NOT NULL
             THEN regexp_replace(i.indexprs::text, ' :(stmt_)?location -?\\d+', '', 'g') END,

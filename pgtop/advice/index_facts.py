@@ -1,0 +1,128 @@
+"""What the rules about indexes look at, put together once for each reading of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pgtop.advice import Facts, NeedsTime
+from pgtop.analysis.estimates import Estimates
+from pgtop.analysis.keys import best_support
+from pgtop.analysis.usage import Usage
+from pgtop.model.finding import Finding
+from pgtop.model.index import CounterWindow, ForeignKey, Index, OperatorClass
+from pgtop.model.sample import Sample
+from pgtop.model.server import Server
+
+RowT = TypeVar("RowT")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFacts:
+    """Indexes by table, with their counters, estimates and the keys that rest on them."""
+
+    by_table: dict[int, list[Index]]
+    usage: Usage
+    estimates: Estimates
+    foreign_keys: dict[int, list[ForeignKey]]
+    """By referencing table."""
+
+    classes: dict[int, OperatorClass]
+    window: CounterWindow
+    server: Server | None
+    now: float
+    """The server's clock, seconds since 1970."""
+
+    @property
+    def window_s(self) -> float | None:
+        """How long the counters have counted; None: not known."""
+        return None if self.window.since is None else max(0.0, self.now - self.window.since)
+
+    def observed_s(self, index: Index) -> float | None:
+        """How long this index was counted, as far as its age is known."""
+        window = self.window_s
+        if window is None or index.created_at is None:
+            return window
+        return min(window, max(0.0, self.now - index.created_at))
+
+    def supports(self, index: Index) -> ForeignKey | None:
+        """A foreign key that would be served worse without this index."""
+        for key in self.foreign_keys.get(index.indrelid, ()):
+            of_table = self.by_table.get(index.indrelid, [])
+            others = [other for other in of_table if other is not index]
+            with_it = best_support(key, of_table, self.classes)
+            if with_it > best_support(key, others, self.classes):
+                return key
+        return None
+
+    @property
+    def builds_safely(self) -> bool:
+        """Whether CONCURRENTLY is to be trusted: 14.0 to 14.3 corrupted such indexes
+        (release notes of 14.4)."""
+        return self.server is None or not 140000 <= self.server.version_num < 140004
+
+
+def optional(facts: Facts, row_type: type[RowT]) -> Sequence[RowT]:
+    """Rows of a type, none where it was not read or cannot be."""
+    found = facts.samples.get(row_type)
+    return found.rows if isinstance(found, Sample) else ()
+
+
+def gathered(facts: Facts) -> IndexFacts:
+    """Everything together. Raises `NeedsTime` and `NotPossible` as the facts do."""
+    usage, estimates = facts.get(Usage), facts.get(Estimates)
+    rows = facts.rows(Index)
+    keys = optional(facts, ForeignKey)
+    windows = facts.rows(CounterWindow)
+    if not windows:
+        raise NeedsTime("the counters' window was not read yet")
+    servers = optional(facts, Server)
+    sample = facts.samples[CounterWindow]
+    parts = kept(usage, "gathered", (rows, keys), lambda: _grouped(rows, keys))
+    by_table, by_child = parts
+    return IndexFacts(
+        by_table=by_table,
+        usage=usage,
+        estimates=estimates,
+        foreign_keys=by_child,
+        classes={row.oid: row for row in optional(facts, OperatorClass)},
+        window=windows[0],
+        server=servers[0] if servers else None,
+        now=_now(facts, sample.taken_at if isinstance(sample, Sample) else 0.0),
+    )
+
+
+def _now(facts: Facts, at: float) -> float:
+    server = facts.samples.get(Server)
+    return max(at, server.taken_at) if isinstance(server, Sample) else at
+
+
+def _grouped(
+    rows: Iterable[Index], keys: Iterable[ForeignKey]
+) -> tuple[dict[int, list[Index]], dict[int, list[ForeignKey]]]:
+    by_table: dict[int, list[Index]] = {}
+    for row in rows:
+        by_table.setdefault(row.indrelid, []).append(row)
+    by_child: dict[int, list[ForeignKey]] = {}
+    for key in keys:
+        by_child.setdefault(key.conrelid, []).append(key)
+    return by_table, by_child
+
+
+def kept(usage: Usage, name: str, inputs: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+    """What `make` gave for the same inputs before, else what it gives now.
+
+    Rules are asked after every reading, and their inputs change once in minutes.
+    """
+    known = usage.memo.get(name)
+    if known is not None and all(a is b for a, b in zip(known[0], inputs, strict=True)):
+        return known[1]
+    made = make()
+    usage.memo[name] = (inputs, made)
+    return made
+
+
+def listed(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """A rule's findings, to be kept."""
+    return tuple(findings)

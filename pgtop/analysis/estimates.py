@@ -1,0 +1,157 @@
+"""Bloat of every index and table that can be told, worked out when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from pgtop.analysis.bloat import Bloat, btree, deduplicates, heap, unavailable, why_not_btree
+from pgtop.model.index import (
+    ColumnStatistics,
+    CounterWindow,
+    Index,
+    Measured,
+    OperatorClass,
+)
+from pgtop.model.sample import Sample
+from pgtop.model.table import Table
+
+
+class Estimates:
+    """Statistics as they come in, and the bloat that follows from them.
+
+    Nothing is computed until `of_index` or `of_table` asks; the answer is kept as long as
+    size, rows and statistics are the same.
+    """
+
+    READS: ClassVar[tuple[type[Any], ...]] = (
+        Index, Table, ColumnStatistics, OperatorClass, CounterWindow, Measured,
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._indexes: dict[int, Index] = {}
+        self._tables: dict[int, Table] = {}
+        self._columns: dict[int, dict[int, ColumnStatistics]] = {}
+        self._equal_image: dict[int, bool] = {}
+        self._nondeterministic: frozenset[str] = frozenset()
+        self._measured: dict[int, Measured] = {}
+        self._kept: dict[int, tuple[tuple[Any, ...], Bloat]] = {}
+
+    def advanced(
+        self, fresh: Mapping[type[Any], Sample[Any]], held: Mapping[type[Any], Sample[Any]]
+    ) -> Estimates:
+        """Take what came; the object stays the same, it is only a store."""
+        if Index in fresh:
+            self._indexes = {row.indexrelid: row for row in fresh[Index].rows}
+        if Table in fresh:
+            self._tables = {row.relid: row for row in fresh[Table].rows}
+        if OperatorClass in fresh:
+            self._equal_image = {row.oid: row.equal_image for row in fresh[OperatorClass].rows}
+        if CounterWindow in fresh and fresh[CounterWindow].rows:
+            listed = fresh[CounterWindow].rows[0].nondeterministic
+            self._nondeterministic = frozenset(listed.split())
+        if ColumnStatistics in fresh:
+            self._take(fresh[ColumnStatistics].rows)
+        if Measured in fresh:
+            self._measured.update((row.relid, row) for row in fresh[Measured].rows)
+        return self
+
+    def _take(self, rows: Iterable[ColumnStatistics]) -> None:
+        found: dict[int, dict[int, ColumnStatistics]] = {}
+        for row in rows:
+            found.setdefault(row.relid, {})[row.attnum] = row
+        for relid, columns in found.items():
+            self._columns[relid] = columns
+            self._kept.pop(relid, None)
+
+    # -- what is asked -------------------------------------------------------------------
+
+    def indexes(self) -> Iterable[Index]:
+        """All indexes."""
+        return self._indexes.values()
+
+    def tables(self) -> Iterable[Table]:
+        """All tables."""
+        return self._tables.values()
+
+    def index(self, indexrelid: int) -> Index | None:
+        """An index by its oid."""
+        return self._indexes.get(indexrelid)
+
+    def table(self, relid: int) -> Table | None:
+        """A table by its oid."""
+        return self._tables.get(relid)
+
+    def columns(self, relid: int) -> Mapping[int, ColumnStatistics]:
+        """What is known of a relation's columns, by attnum."""
+        return self._columns.get(relid, {})
+
+    def waits_for_statistics(self, index: Index) -> bool:
+        """Whether only the statistics of its columns are missing for an estimate."""
+        return index.indrelid not in self._columns and why_not_btree(index) is None
+
+    def of_index(self, index: Index) -> Bloat:
+        """Bloat of an index: measured where it was, else estimated."""
+        measured = self._measured.get(index.indexrelid)
+        if measured is not None:
+            return _as_measured(measured)
+        table = self._tables.get(index.indrelid)
+        rows = max(table.reltuples, 0.0) if table else index.reltuples
+        state = (index.relpages, index.reltuples, rows, id(self._columns.get(index.indrelid)))
+        return self._remembered(index.indexrelid, state, lambda: self._btree(index, rows))
+
+    def of_table(self, table: Table) -> Bloat:
+        """Bloat of a table's main fork."""
+        measured = self._measured.get(table.relid)
+        if measured is not None:
+            return _as_measured(measured)
+        columns = self._columns.get(table.relid, {})
+        state = (table.relpages, table.reltuples, id(columns) if columns else 0)
+        return self._remembered(
+            table.relid, state, lambda: heap(table, [columns[n] for n in sorted(columns)])
+        )
+
+    def _remembered(self, relid: int, state: tuple[Any, ...], make: Any) -> Bloat:
+        kept = self._kept.get(relid)
+        if kept is not None and kept[0] == state:
+            return kept[1]
+        made: Bloat = make()
+        self._kept[relid] = (state, made)
+        return made
+
+    def _btree(self, index: Index, table_rows: float) -> Bloat:
+        why = why_not_btree(index)
+        if why is not None:
+            return unavailable(why)
+        if not self._equal_image:
+            return unavailable("operator classes were not read yet")
+        columns = self._columns_of(index)
+        if columns is None:
+            return unavailable("statistics not read yet")
+        classes = [self._equal_image.get(int(oid), False) for oid in index.indclass.split()]
+        odd = not self._nondeterministic.isdisjoint(index.indcollation.split())
+        return btree(index, table_rows, columns, deduplicates=deduplicates(index, classes, odd))
+
+    def _columns_of(self, index: Index) -> list[ColumnStatistics] | None:
+        """Its columns in its order; None where not all are known yet."""
+        of_table = self._columns.get(index.indrelid)
+        of_index = self._columns.get(index.indexrelid, {})
+        if of_table is None:
+            return None
+        found = []
+        for place, attnum in enumerate(map(int, index.indkey.split()), start=1):
+            column = of_table.get(attnum) if attnum else of_index.get(place)
+            if column is None:
+                return None
+            found.append(column)
+        return found
+
+
+def _as_measured(measured: Measured) -> Bloat:
+    size = measured.size_bytes
+    return Bloat(
+        "measured",
+        bytes=measured.free_bytes,
+        fraction=measured.free_bytes / size if size else 0.0,
+        why=f"{measured.method}: {measured.detail}",
+    )
