@@ -67,11 +67,7 @@ def propose(seen: TableVacuum, state: VacuumState, settings: VacuumSettings) -> 
         return gated
     if seen.table.size_bytes < limits.SMALL_BYTES:
         return Proposal(word="small")
-    churn = _churn(seen)
-    if churn.word is not None:
-        return Proposal(word=churn.word, basis=churn.basis, dead_per_s=churn.dead,
-                        inserts_per_s=churn.inserts)  # fmt: skip
-    draft = _Draft(seen, settings, churn)
+    draft = _Draft(seen, settings, _churn(seen))
     draft.trigger()
     draft.inserts_trigger()
     draft.speed()
@@ -157,24 +153,36 @@ class _Churn:
     inserts: float | None
     changes: float | None
     basis: Basis
-    lasting: bool
-    word: Word | None = None
+    lasting: bool = False
+    dead_burst: bool = False
+    insert_burst: bool = False
 
 
 def _churn(seen: TableVacuum) -> _Churn:
-    """The rates to reckon with: lasting ones from the counters' life, else the last interval's."""
+    """The rates to reckon with: lasting ones from the counters' life, else the last interval's.
+
+    The counters' life holds the first load and last week's clean-up too: what the table
+    does now must be within three times of it.
+    """
     long, live = seen.long, seen.rates
-    if long is not None and long.seconds >= limits.LONG_S:
-        word: Word | None = None
-        if live is not None and live.dead_gross > limits.BURST_FACTOR * max(
-            long.changes - long.inserts, 1e-9
-        ):
-            word = "burst"
-        return _Churn(long.dead, long.inserts, long.changes, "long", True, word)
-    if live is not None:
-        dead = live.dead if live.dead is not None else live.dead_gross
-        return _Churn(dead, live.inserts, live.changes, "live", False)
-    return _Churn(None, None, None, "none", False)
+    if live is None:
+        return _Churn(None, None, None, "none")
+    dead = live.dead if live.dead is not None else live.dead_gross
+    if long is None or long.seconds < limits.LONG_S:
+        return _Churn(dead, live.inserts, live.changes, "live")
+    return _Churn(
+        dead=long.dead,
+        inserts=long.inserts,
+        changes=long.changes,
+        basis="long",
+        lasting=True,
+        dead_burst=_apart(live.dead_gross, long.changes - long.inserts),
+        insert_burst=_apart(live.inserts, long.inserts),
+    )
+
+
+def _apart(one: float, other: float) -> bool:
+    return max(one, other) > limits.BURST_FACTOR * min(one, other)
 
 
 # -- options ----------------------------------------------------------------------------------
@@ -218,6 +226,9 @@ class _Draft:
         now = self.seen.limits.vacuum
         if dead is None:
             self.word = "unknown"
+            return
+        if self.churn.dead_burst:
+            self.word = "burst"
             return
         if dead * self.settings.naptime_s >= now:
             self.word = "naptime-bound"
@@ -267,7 +278,7 @@ class _Draft:
         dead = self.churn.dead
         done = work(self.seen.table, self.seen.indexes, self.target, self.settings)
         takes = done.seconds(self.seen.pace)
-        if not dead or takes is None or takes < 10:
+        if not dead or self.churn.dead_burst or takes is None or takes < 10:
             return
         duty = takes * dead / self.target
         if duty <= limits.DUTY and takes <= limits.MAX_VACUUM_S:
@@ -290,7 +301,9 @@ class _Draft:
         """Insert-only tables: visible pages for index-only scans, less to freeze at once."""
         table, inserts, changes = self.seen.table, self.churn.inserts, self.churn.changes
         threshold = self.seen.limits.insert
-        if not inserts or not changes or threshold is None or table.rows < limits.INSERT_ROWS:
+        if not inserts or not changes or threshold is None or self.churn.insert_burst:
+            return
+        if table.rows < limits.INSERT_ROWS:
             return
         if inserts < limits.INSERT_SHARE * changes:
             return
@@ -318,6 +331,8 @@ class _Draft:
         """Only where the planner's row count is wrong by a factor: that is evidence."""
         table, threshold = self.seen.table, self.seen.limits.analyze
         if threshold is None or table.rows < limits.ANALYZE_ROWS or not table.n_live_tup:
+            return
+        if self.churn.dead_burst or self.churn.insert_burst:
             return
         ratio = table.n_live_tup / table.rows
         if 1 / limits.ANALYZE_DRIFT < ratio < limits.ANALYZE_DRIFT or not self.churn.changes:

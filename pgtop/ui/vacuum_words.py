@@ -44,6 +44,12 @@ def reason(one: Case, state: VacuumState, settings: VacuumSettings) -> str:
             f"fills its threshold within one naptime of {units.seconds(settings.naptime_s)}:"
             " lowering it changes nothing"
         )
+    if word == "burst" and seen.rates is not None and seen.long is not None:
+        return (
+            f"{units.rate(seen.rates.dead_gross)} updates and deletes/s now,"
+            f" {units.rate(seen.long.changes - seen.long.inserts)}/s in the long run: too far apart"
+            " for a lasting option"
+        )
     if word == "small":
         return (
             f"{units.size(seen.table.size_bytes)}: no option is worth a line of DDL under"
@@ -75,7 +81,6 @@ _WORDS = {
     "wraparound": "past its freeze age: a forced vacuum is due, whatever the options say",
     "calm": "it reaches a better threshold only after two weeks: nothing to gain",
     "within 2×": "already within twice the better threshold",
-    "burst": "it churns more than three times its long-term rate now: a burst, nothing lasting",
     "unknown": "its churn is not known yet: after the next sample",
     "ok": "nothing to change",
 }
