@@ -162,6 +162,8 @@ class Workload:
     """Everything known about the statements of this server so far."""
 
     READS: ClassVar[tuple[type[Any], ...]] = (Statement, StatementText, Running, Role, Database)
+    HOLDS: ClassVar[frozenset[type[Any]]] = frozenset((Statement, StatementText))
+    """Row types that are looked up here and nowhere else."""
 
     now: Base | None = None
     first: Base | None = None
