@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import struct
 import threading
@@ -75,11 +76,22 @@ class Link:
                 threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        """Read at once, deliver when it is due: a delay costs time, not bandwidth."""
+        due: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+        threading.Thread(target=self._deliver, args=(due, sink), daemon=True).start()
         with suppress(OSError):
             while data := source.recv(CHUNK):
-                if self.delay_s:
-                    time.sleep(self.delay_s)
+                due.put((time.monotonic() + self.delay_s, data))
+        due.put((time.monotonic() + self.delay_s, b""))
+
+    def _deliver(self, due: queue.SimpleQueue[tuple[float, bytes]], sink: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                at, data = due.get()
+                time.sleep(max(0.0, at - time.monotonic()))
                 self._flowing.wait()
+                if not data:
+                    break
                 sink.sendall(data)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
