@@ -43,6 +43,15 @@ class PlanNode:
     raw: Mapping[str, Any]
     """Key of EXPLAIN (FORMAT JSON) -> value, without `Plans`. Unknown keys are kept."""
 
+    node_type: str
+    """As the JSON names it: `Seq Scan`, `ModifyTable`, `Aggregate`, …"""
+
+    relationship: str | None
+    """Parent Relationship: Outer, Inner, Member, Subquery, InitPlan, SubPlan."""
+
+    loops: float | None
+    """Executions, summed over all processes; None in a plan that was not run."""
+
     unread: tuple[str, ...] = ()
     """Lines of a TEXT plan that fit no known form, as they came."""
 
@@ -63,19 +72,9 @@ class PlanNode:
         return tuple(item for item in value if isinstance(item, str))
 
     @property
-    def node_type(self) -> str:
-        """As the JSON names it: `Seq Scan`, `ModifyTable`, `Aggregate`, …"""
-        return self.text("Node Type") or "???"
-
-    @property
     def relation(self) -> str | None:
         """The table, unquoted."""
         return self.text("Relation Name")
-
-    @property
-    def relationship(self) -> str | None:
-        """Parent Relationship: Outer, Inner, Member, Subquery, InitPlan, SubPlan."""
-        return self.text("Parent Relationship")
 
     @property
     def subplan_name(self) -> str:
@@ -91,11 +90,6 @@ class PlanNode:
     def is_cte(self) -> bool:
         """A WITH query that is computed on its own."""
         return self.is_init_plan and self.subplan_name.startswith("CTE ")
-
-    @property
-    def loops(self) -> float | None:
-        """Executions, summed over all processes; None in a plan that was not run."""
-        return self.figure("Actual Loops")
 
     @property
     def never_executed(self) -> bool:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pgtop.advice.thresholds import plans as limit
@@ -29,21 +29,21 @@ class Context:
     estimates: tuple[Estimate, ...]
     facts: PlanFacts | None = None
     total_blocks: float = field(default=0.0)
+    executed: tuple[PlanNode, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan, facts: PlanFacts | None = None) -> Context:
         """With the arithmetic done."""
         metrics = measure(plan)
         total = sum(blocks(node.own) for node in metrics.nodes)
-        return cls(plan, metrics, estimates(plan), facts, total)
+        executed = tuple(node for node in plan.nodes if node.loops and node.loops > 0)
+        return cls(plan, metrics, estimates(plan), facts, total, executed)
 
     # -- figures of a node ---------------------------------------------------------------
 
-    def ran(self) -> Iterator[PlanNode]:
+    def ran(self) -> tuple[PlanNode, ...]:
         """Nodes that were executed."""
-        for node in self.plan.nodes:
-            if node.loops and node.loops > 0:
-                yield node
+        return self.executed
 
     def share(self, node: PlanNode) -> float:
         """The node's own share of the run, by time, else by blocks; 1 where neither is known."""
@@ -72,7 +72,10 @@ class Context:
 
     def removed(self, node: PlanNode, by: str = "Filter") -> float:
         """Rows that a condition dropped, over all loops."""
-        return (node.figure(f"Rows Removed by {by}") or 0.0) * self.loops(node)
+        key = f"Rows Removed by {by}"
+        if key not in node.raw:
+            return 0.0
+        return (node.figure(key) or 0.0) * self.loops(node)
 
     def dropped(self, node: PlanNode) -> float:
         """The share of the rows read that the filter dropped."""

@@ -50,10 +50,11 @@ def loops(context: Context) -> Iterator[Insight]:
 def nl_seq_inner(context: Context) -> Iterator[Insight]:
     """NL_SEQ_INNER: a table without a fitting index is read whole for every row."""
     for node in context.ran():
+        if node.node_type not in SCANS:
+            continue
         read = context.returned(node) + context.removed(node)
         if (
-            node.node_type not in SCANS
-            or context.loops(node) <= limit.NL_SEQ_LOOPS * context.processes(node)
+            context.loops(node) <= limit.NL_SEQ_LOOPS * context.processes(node)
             or read < limit.NL_SEQ_ROWS
             or context.share(node) < limit.SEQ_SHARE
         ):
@@ -130,6 +131,8 @@ def subplan_hash_off(context: Context) -> Iterator[Insight]:
 def idx_searches(context: Context) -> Iterator[Insight]:
     """IDX_SEARCHES: one index scan descends the tree many times (18)."""
     for node in context.ran():
+        if "Index Searches" not in node.raw:
+            continue
         searches = node.figure("Index Searches") or 0.0
         if (
             searches < limit.SEARCHES

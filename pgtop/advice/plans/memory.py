@@ -43,6 +43,8 @@ def _spilled_kb(part: Mapping[str, Any]) -> float:
 def sort_disk(context: Context) -> Iterator[Insight]:
     """SORT_DISK: a sort went to temporary files."""
     for node in context.ran():
+        if node.node_type not in ("Sort", "Incremental Sort"):
+            continue
         spilled = [kb for part in _parts(node) if (kb := _spilled_kb(part))]
         if not spilled:
             continue
@@ -110,6 +112,8 @@ def _parent_share(context: Context, node: PlanNode) -> float:
 def hashagg_disk(context: Context) -> Iterator[Insight]:
     """HASHAGG_DISK: groups were written out in batches."""
     for node in context.ran():
+        if node.node_type != "Aggregate":
+            continue
         spilled = [
             part for part in _parts(node) if (figure(part.get("HashAgg Batches")) or 0.0) > 1
         ]
@@ -134,11 +138,13 @@ def storage_disk(context: Context) -> Iterator[Insight]:
     for node in context.ran():
         on_disk = node.text("Storage") == "Disk"
         written = context.own(node, "Temp Written Blocks")
+        if not on_disk and written < limit.TEMP_BLOCKS:
+            continue
         explained = any(_spilled_kb(part) for part in _parts(node)) or any(
             (figure(part.get("HashAgg Batches")) or 0.0) > 1 for part in _parts(node)
         )
         hashing = node.node_type in ("Hash", "Hash Join", "Gather", "Gather Merge")
-        if not on_disk and (written < limit.TEMP_BLOCKS or explained or hashing):
+        if not on_disk and (explained or hashing):
             continue
         kb = node.figure("Maximum Storage") or 0.0
         needed = kb * 1024 if kb else written * BLOCK
@@ -155,6 +161,8 @@ def storage_disk(context: Context) -> Iterator[Insight]:
 def lossy(context: Context) -> Iterator[Insight]:
     """LOSSY: a bitmap kept pages in place of rows."""
     for node in context.ran():
+        if node.node_type != "Bitmap Heap Scan":
+            continue
         pages = [
             (
                 figure(part.get("Exact Heap Blocks")) or 0.0,

@@ -13,17 +13,20 @@ from pgtop.analysis.plan.conditions import Condition
 from pgtop.model.insight import Insight
 from pgtop.model.plan import GATHERS, PlanNode
 
+FILTERED_BY_INDEX = INDEX_SCANS | {"Bitmap Heap Scan"}
+
 _PASS_THROUGH = frozenset({"Gather", "Gather Merge", "Subquery Scan", "LockRows", "Result"})
 
 
 def seq_filter(context: Context) -> Iterator[Insight]:
     """SEQ_FILTER: a table is read whole to keep a few of its rows."""
     for node in context.ran():
+        if node.node_type not in SCANS:
+            continue
         gone = context.removed(node)
         share = context.share(node)
         if (
-            node.node_type not in SCANS
-            or gone < limit.READ_FOR_NOTHING
+            gone < limit.READ_FOR_NOTHING
             or context.dropped(node) < limit.SEQ_DROPPED
             or share < limit.SEQ_SHARE
         ):
@@ -72,10 +75,11 @@ def index_columns(context: Context, node: PlanNode) -> tuple[Condition, ...]:
 def idx_filter(context: Context) -> Iterator[Insight]:
     """IDX_FILTER: an index finds rows that the filter then drops."""
     for node in context.ran():
+        if node.node_type not in FILTERED_BY_INDEX:
+            continue
         gone, share = context.removed(node), context.share(node)
         if (
-            node.node_type not in INDEX_SCANS | {"Bitmap Heap Scan"}
-            or gone < limit.IDX_DROPPED_ROWS
+            gone < limit.IDX_DROPPED_ROWS
             or context.dropped(node) < limit.IDX_DROPPED
             or share < limit.IDX_SHARE
             or _walks_whole_index(context, node)
@@ -179,10 +183,11 @@ def limit_sort(context: Context) -> Iterator[Insight]:
 def limit_filter_walk(context: Context) -> Iterator[Insight]:
     """LIMIT_FILTER_WALK: an index in ORDER BY's order is walked until the filter lets enough by."""
     for node in context.ran():
+        if node.node_type not in INDEX_SCANS:
+            continue
         gone, kept = context.removed(node), context.returned(node)
         if (
-            node.node_type not in INDEX_SCANS
-            or _limited(context, node) is None
+            _limited(context, node) is None
             or gone < limit.READ_FOR_NOTHING
             or gone < limit.LIMIT_FACTOR * max(kept, 1)
         ):

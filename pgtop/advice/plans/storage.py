@@ -19,6 +19,8 @@ BLOCK = 8192
 def heap_fetch(context: Context) -> Iterator[Insight]:
     """HEAP_FETCH: an index-only scan had to look at the table."""
     for node in context.ran():
+        if "Heap Fetches" not in node.raw:
+            continue
         fetched = node.figure("Heap Fetches") or 0.0
         rows = context.returned(node) + context.removed(node)
         if fetched < limit.HEAP_FETCHES or fetched < limit.HEAP_FETCH_SHARE * max(rows, 1):
@@ -45,6 +47,8 @@ def heap_fetch(context: Context) -> Iterator[Insight]:
 def recheck(context: Context) -> Iterator[Insight]:
     """RECHECK: the index finds candidates that are none."""
     for node in context.ran():
+        if "Rows Removed by Index Recheck" not in node.raw:
+            continue
         gone = context.removed(node, "Index Recheck")
         kept = context.returned(node) + context.removed(node)
         if gone < limit.RECHECK_ROWS or gone < limit.RECHECK_SHARE * (gone + kept):
@@ -63,11 +67,12 @@ def recheck(context: Context) -> Iterator[Insight]:
 def read_eff(context: Context) -> Iterator[Insight]:
     """READ_EFF: many pages for each row."""
     for node in context.ran():
+        if node.node_type not in INDEX_SCANS:
+            continue
         touched = context.own_blocks(node)
         rows = context.returned(node) + context.removed(node)
         if (
-            node.node_type not in INDEX_SCANS
-            or touched < limit.READ_BLOCKS
+            touched < limit.READ_BLOCKS
             or touched <= limit.READ_PER_ROW * max(rows, context.loops(node))
             or context.share(node) < limit.READ_SHARE
         ):
@@ -89,6 +94,8 @@ def read_eff(context: Context) -> Iterator[Insight]:
 def seq_bloat(context: Context) -> Iterator[Insight]:
     """SEQ_BLOAT: many more pages than the rows need."""
     for node in context.ran():
+        if node.node_type != "Seq Scan":
+            continue
         touched = context.own_blocks(node)
         loops = context.loops(node) / context.processes(node)
         rows = (context.returned(node) + context.removed(node)) / max(loops, 1)
@@ -161,12 +168,10 @@ def _named_alike(names: list[str]) -> bool:
 def cte_mat(context: Context) -> Iterator[Insight]:
     """CTE_MAT: a WITH is computed whole and then filtered."""
     for node in context.ran():
+        if node.node_type != "CTE Scan":
+            continue
         gone = context.removed(node)
-        if (
-            node.node_type != "CTE Scan"
-            or gone < limit.CTE_ROWS
-            or context.dropped(node) < limit.CTE_DROPPED
-        ):
+        if gone < limit.CTE_ROWS or context.dropped(node) < limit.CTE_DROPPED:
             continue
         name = node.raw.get("CTE Name")
         yield context.insight(

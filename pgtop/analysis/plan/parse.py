@@ -47,6 +47,11 @@ def parse(text: str) -> tuple[Plan, ...]:
 
 
 def _one(text: str, first_line: int) -> tuple[Plan, ...]:
+    if text.lstrip()[:1] in ("[", "{") and not text.rstrip().endswith(("+", ")")):
+        value, _, stopped = json_form.read(text, len(text) - len(text.lstrip()))
+        queries = [query for query in _queries(value) if "Node Type" in query["Plan"]]
+        if queries and stopped is None:
+            return tuple(build(query, "json") for query in queries)
     rows = unframe(text.split("\n"))
     lines = [line for _, line in rows]
     numbers = [number + first_line for number, _ in rows]

@@ -15,6 +15,9 @@ from pgtop.analysis.plan.lazy import Ledger, charge_ctes, charge_init_plans
 from pgtop.analysis.plan.words import BUFFER_KEYS, IO_KEYS, WAL_KEYS
 from pgtop.model.plan import GATHERS, Plan, PlanNode, figure
 
+_BLOCKS = frozenset(BUFFER_KEYS)
+_COUNTERS = frozenset((*BUFFER_KEYS, *IO_KEYS, *WAL_KEYS))
+
 RESOLUTION_MS = 0.0005
 """Times are printed to 0.001 ms per loop: each is off by up to half of that."""
 
@@ -79,18 +82,15 @@ class Metrics:
 
 def blocks(own: Mapping[str, float]) -> float:
     """All blocks touched, of any kind."""
-    return sum(own.get(key, 0.0) for key in BUFFER_KEYS)
+    return sum(value for key, value in own.items() if key in _BLOCKS)
 
 
 def measure(plan: Plan) -> Metrics:
     """All of the arithmetic."""
     processes = _processes(plan)
     walls, errors = _walls(plan, processes)
-    keys = [
-        key
-        for key in (*BUFFER_KEYS, *IO_KEYS, *WAL_KEYS)
-        if any(node.raw.get(key) for node in plan.nodes)
-    ]
+    counted = {key for node in plan.nodes for key in _COUNTERS & node.raw.keys() if node.raw[key]}
+    keys = [key for key in (*BUFFER_KEYS, *IO_KEYS, *WAL_KEYS) if key in counted]
     counters = {key: [node.figure(key) or 0.0 for node in plan.nodes] for key in keys}
     if walls is not None:
         _fit(plan, walls, errors)
@@ -98,7 +98,7 @@ def measure(plan: Plan) -> Metrics:
     after_root, unplaced = charge_ctes(plan, ledger)
     unplaced += charge_init_plans(plan, ledger)
     costs = _self_costs(plan)
-    names = list(counters)
+    shares = _own_counters(ledger)
     nodes = tuple(
         NodeMetrics(
             processes=processes[number],
@@ -106,12 +106,23 @@ def measure(plan: Plan) -> Metrics:
             self_ms=max(0.0, ledger.slack(number)) if walls is not None else None,
             uncertain_ms=errors[number] if walls is not None else None,
             self_cost=costs[number],
-            own={key: own for key in names if (own := ledger.own(key, number)) > 0},
+            own=shares[number],
             payers=tuple(sorted(ledger.payers.get(number, ()))),
         )
         for number in range(len(plan.nodes))
     )
     return _totals(plan, nodes, after_root, unplaced)
+
+
+def _own_counters(ledger: Ledger) -> list[dict[str, float]]:
+    """Each node's counters without those of what is below and what was charged to it."""
+    found: list[dict[str, float]] = [{} for _ in ledger.walls]
+    for key, values in ledger.counters.items():
+        below, charged = ledger.below_counters[key], ledger.charged_counters[key]
+        for number, value in enumerate(values):
+            if value and (own := value - below[number] - charged[number]) > 0:
+                found[number][key] = own
+    return found
 
 
 def _processes(plan: Plan) -> list[float]:

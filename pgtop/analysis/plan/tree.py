@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pgtop.model.plan import Plan, PlanError, PlanNode, PlanSource
+from pgtop.model.plan import Plan, PlanError, PlanNode, PlanSource, figure
 
 UNREAD = "\0unread"
 """Key under which the TEXT reader leaves lines it does not know."""
@@ -58,9 +58,17 @@ def build(query: dict[str, Any], source: PlanSource, truncated: str | None = Non
             depth=depths[number],
             ordinal=ordinals[number],
             raw={key: value for key, value in raw.items() if key not in ("Plans", UNREAD)},
+            node_type=_text(raw, "Node Type") or "???",
+            relationship=_text(raw, "Parent Relationship"),
+            loops=figure(raw.get("Actual Loops")),
             unread=tuple(raw.get(UNREAD, ())),
         )
         for number, raw in enumerate(order)
     )
     beside = {key: value for key, value in query.items() if key not in ("Plan", UNREAD)}
     return Plan(nodes, beside, source, truncated, tuple(query.get(UNREAD, ())))
+
+
+def _text(raw: dict[str, Any], key: str) -> str | None:
+    value = raw.get(key)
+    return value if isinstance(value, str) else None

@@ -334,11 +334,13 @@ class PlanPane(LivePane):
         view = self.view
         if view is None:
             return
+        hidden = len(self._folded)
         above = view.plan.parent(view.plan.nodes[number])
         while above is not None:
             self._folded.discard(above.number)
             above = view.plan.parent(above)
-        self._paint()
+        if len(self._folded) != hidden:
+            self._paint()
         self.table.move_to(number)
         self._show_node()
 
