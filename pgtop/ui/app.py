@@ -35,6 +35,8 @@ from pgtop.ui.tray_keeping import TrayKeeping
 LEAST_WIDTH, LEAST_HEIGHT = 60, 15
 """Below this the screen says that it is too small."""
 
+TITLES = {tab.DIGIT: tab.TITLE for tab in PANES}
+
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -48,7 +50,7 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(digit, f"tab({digit})", f"tab {digit}", show=False, id=f"tab.{digit}")
+            Binding(digit, f"tab({digit})", TITLES.get(digit, ""), show=False, id=f"tab.{digit}")
             for digit in "123456789"
         ),
         Binding("space", "freeze", "freeze", show=False, id="app.freeze"),

@@ -90,7 +90,7 @@ class LivePane(Vertical):
 
     def focus_inside(self) -> None:
         """Take the keyboard: the pane came into view."""
-        self.table.focus()
+        self.screen.set_focus(self.table)  # at once: the next key may be here already
 
     def refilter(self) -> None:
         """Show the same facts again with another filter, sort or base."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from textual import events
 
 from pgtop.model.sample import Disconnected, SourceError
 from pgtop.model.statement import (
@@ -290,3 +291,15 @@ async def test_texts_that_cannot_be_read_leave_the_numbers() -> None:
         shown = screen_text(pilot)
         assert "9.00 ms" in shown
         assert "invalid byte sequence" in shown
+
+
+async def test_keys_typed_ahead_reach_the_tab_they_were_typed_for() -> None:
+    async with running(shop()) as pilot:
+        await pilot.press("9")
+        await pilot.pause()
+        app = app_of(pilot)
+        app.post_message(events.Key("3", "3"))
+        app.post_message(events.Key("down", None))
+        await pilot.pause()
+        await pilot.pause()
+        assert app.query_one(QueriesPane).table.cursor_index == 1
