@@ -176,6 +176,14 @@ def header(step: Step) -> tuple[str, ...]:
     return tuple(safe(line) for line in lines)
 
 
+def joined(files: Sequence[File]) -> str:
+    """Files as one text, for a clipboard or a pipe: of psql the way up alone, else each behind
+    its name."""
+    if len(files) == 1 or (len(files) == 2 and files[1].path.endswith(".undo.sql")):
+        return files[0].text
+    return "\n".join(f"-- file: {file.path}\n{file.text}" for file in files)
+
+
 def if_exists(part: Parts) -> str:
     """The statement; a DROP does not mind that its index is gone."""
     sql = part.sql.strip().rstrip(";")

@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from textual.app import App
 
-from pgtop.analysis.ddl_parts import understood
-from pgtop.analysis.table_locks import target_of
 from pgtop.model.finding import Finding, Remedy, Subject
 from pgtop.model.sample import Sample
 from pgtop.model.server import Link, Server
@@ -135,6 +133,9 @@ def _changed(server: str, change: Callable[[Tray], Tray]) -> tuple[Tray, str]:
 def _as_finding(what: Finding | Remedy, source: str) -> Finding:
     if isinstance(what, Finding):
         return what
+    from pgtop.analysis.ddl_parts import understood  # 5 ms, when something is kept
+    from pgtop.analysis.table_locks import target_of
+
     target = next((t for sql in what.sql if (t := target_of(understood(sql))) is not None), None)
     subject = Subject("server", source)
     if target is not None:

@@ -272,8 +272,10 @@ def django_project(dsn: str, where: Path, *files: File) -> None:
 def test_django(
     conn: psycopg.Connection[Any], any_database: str, tmp_path: Path, made: Plan
 ) -> None:
+    if conn.info.server_version < 140000:
+        pytest.skip("Django 5.2 takes PostgreSQL 14 and later")
     (file,) = django.render(made, app="app", previous="0001_initial")
-    assert file.text.count("AddIndexConcurrently(") == 3 + 1  # two plain, one BRIN … see below
+    assert file.text.count("AddIndexConcurrently(") == 4
     django_project(any_database, tmp_path, File("app/migrations/" + file.path, file.text))
     command = [sys.executable, "-W", "error::SyntaxWarning", "-m", "django", "migrate", "app"]
     env = {"DJANGO_SETTINGS_MODULE": "settings", "PYTHONPATH": str(tmp_path)}

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgtop.analysis.ddl_parts import harmless, understood
-from pgtop.migration import TOOLS
-from pgtop.migration.plan import plan
-from pgtop.model.finding import Remedy
+from pgtop.migration import TOOLS, files_for
+from pgtop.migration.plan import joined, plan
+from pgtop.model.finding import Finding, Remedy
 from tests.migration.cases import concurrent, entries, entry, index
 
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -113,3 +113,17 @@ def replace_name(parts: object, sql: str) -> object:
 @given(st.text())
 def test_nothing_harmful_is_left_of_any_text(text: str) -> None:
     assert not CONTROLS.search(harmless(text))
+
+
+def test_findings_become_files_and_one_text() -> None:
+    kept = entry("index.missing", index("t_a", "public.t", "a"))
+    found = Finding(kept.rule, "warning", kept.subject, kept.title, kept.why, remedy=kept.remedy)
+    without = replace(found, remedy=None, no_remedy="nothing to run")
+    made = files_for("psql", [found, without], server="db1:5432/shop", version="18.4", at=MADE)
+    assert len(made) == 2
+    assert joined(made) == made[0].text
+    assert made[0].text.count("CREATE INDEX CONCURRENTLY") == 1
+    several = files_for("dbmate", [found], server="s", version="18.4", at=MADE)
+    assert joined(several).startswith("-- index.missing") or len(several) > 1
+    plain = joined(files_for("files", [found], server="s", version="18.4", at=MADE))
+    assert plain.count("-- file: ") == 2

@@ -16,7 +16,7 @@ from pgtop.analysis.applied import Applied, applied, mark
 from pgtop.analysis.ddl_parts import harmless
 from pgtop.analysis.table_locks import Outlook, outlook
 from pgtop.migration import TOOLS
-from pgtop.migration.plan import LEFT_OUT, File, Plan, plan
+from pgtop.migration.plan import LEFT_OUT, File, Plan, joined, plan
 from pgtop.model.sample import SourceError
 from pgtop.model.tray import AppliedState, Locks, LocksFor, Target, TargetState, Tray
 from pgtop.ui.detail import Detail
@@ -253,15 +253,6 @@ class TrayPane(LivePane):
         note = f" ({written.note})" if written.note else ""
         count = units.plural(len(files), "file")
         self.app.note(f"{count} in {shown(written.path)}{note}")  # type: ignore[attr-defined]
-
-
-def joined(files: tuple[File, ...]) -> str:
-    """Files as one text: the way up of psql alone, else each behind its name."""
-    if len(files) == 2 and files[1].path.endswith(".undo.sql"):
-        return files[0].text
-    if len(files) == 1:
-        return files[0].text
-    return "\n".join(f"-- file: {file.path}\n{file.text}" for file in files)
 
 
 def _with_marks(tray: Tray, marks: dict[str, dict[str, str]]) -> Tray:
