@@ -26,6 +26,9 @@ class Link:
         self.delay_s = delay_s
         """One way, for each piece of data; a round trip takes it twice."""
 
+        self.sent: list[bytes] = []
+        """What clients sent, as it came."""
+
         self._flowing = threading.Event()
         self._flowing.set()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -81,6 +84,8 @@ class Link:
         threading.Thread(target=self._deliver, args=(due, sink), daemon=True).start()
         with suppress(OSError):
             while data := source.recv(CHUNK):
+                if source.getsockname()[1] == self.port:
+                    self.sent.append(data)
                 due.put((time.monotonic() + self.delay_s, data))
         due.put((time.monotonic() + self.delay_s, b""))
 

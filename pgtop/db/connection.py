@@ -12,7 +12,8 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +102,35 @@ _CLOCK = Statement(
     "SELECT /* pgtop */ extract(epoch FROM clock_timestamp())::float8,"
     " extract(epoch FROM clock_timestamp() - transaction_timestamp())::float8 * 1000"
 )
+
+
+class Pipeline(psycopg.AsyncPipeline):
+    """psycopg's, without the Flush that it sends behind its last Sync.
+
+    A Flush has no answer. Where it leaves after the Sync's answer came, which is luck,
+    PgBouncer 1.18 lends it a server connection and waits: pgtop would keep a connection
+    of the pool, idle, until its next reading.
+    """
+
+    def _exit_gen(self) -> Any:
+        try:
+            self._enqueue_sync()
+            yield from self._communicate_gen()
+        finally:
+            yield from self._fetch_gen(flush=False)
+
+
+@asynccontextmanager
+async def pipeline(conn: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
+    """Pipeline mode for the block. Raises `psycopg.OperationalError` on a closed connection."""
+    if conn.closed:
+        raise psycopg.OperationalError("the connection is closed")
+    entered = conn._pipeline = Pipeline(conn)
+    try:
+        async with entered:
+            yield
+    finally:
+        conn._pipeline = None
 
 
 class Session:
@@ -201,7 +231,7 @@ class Session:
         self.round_trips += 1
         begin = self.explicit
         try:
-            async with self.conn.pipeline():
+            async with pipeline(self.conn):
                 if begin:
                     await self.conn.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY")
                 for statement in statements:

@@ -13,6 +13,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from pgtop.db.connection import LinkFrozen, Session, Statement
+from tests.lag import link
 from tests.servers import TestServer, pooled
 
 SETTINGS = ("transaction_read_only", "statement_timeout", "lock_timeout", "work_mem", "jit",
@@ -71,6 +72,8 @@ async def test_one_reading_is_one_round_trip(session: Session) -> None:
 async def test_what_fails_leaves_nothing(
     session: Session, route: str, any_server: TestServer, sql: str, sqlstate: str
 ) -> None:
+    if "lo_creat" in sql and any_server.version_num < 160000:
+        pytest.skip("no write by the rules of these versions: inv_api.c learnt it in 16")
     before = await asyncio.to_thread(standing, route, any_server)
     answer = await session.read([Statement("SELECT 1::int8"), Statement(sql)], timeout_ms=300)
     assert answer.rows == ([(1,)],)
@@ -161,3 +164,27 @@ async def test_a_frozen_backend_is_given_up(any_server: TestServer) -> None:
     finally:
         os.kill(pid, signal.SIGCONT)
         await session.close()
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1::int8", "SELECT 1/0", "SELECT 1; SELECT 2"])
+async def test_the_last_word_of_a_reading_is_sync(server: TestServer, sql: str) -> None:
+    """A Flush behind it would have no answer: PgBouncer 1.18 waits for one, and the server
+    connection that it lent is lost to the pool until our next reading."""
+    with link(server.port) as line:
+        opened = await Session.open(
+            {k: str(v) for k, v in conninfo_to_dict(server.dsn(port=line.port)).items()}
+        )
+        line.sent.clear()
+        await opened.read([Statement(sql)])
+        kinds = _message_types(b"".join(line.sent))
+        await opened.close()
+    assert kinds == "PBDE" * 3 + "S"
+
+
+def _message_types(sent: bytes) -> str:
+    """The first letter of each message of the frontend's protocol."""
+    kinds = ""
+    while sent:
+        kinds += chr(sent[0])
+        sent = sent[1 + int.from_bytes(sent[1:5], "big") :]
+    return kinds
