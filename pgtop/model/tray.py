@@ -36,7 +36,9 @@ class Entry:
     @property
     def key(self) -> str:
         """The same remedy added again is the same entry."""
-        return hashlib.sha256("\n".join(self.remedy.sql).encode()).hexdigest()[:12]
+        return hashlib.sha256(
+            "\n".join(self.remedy.sql).encode(errors="backslashreplace")
+        ).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, ClassVar, cast
 
@@ -345,6 +345,21 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
             ("Quit", "Leave pgtop", "leave"),
         ):
             yield SystemCommand(name, help_, _call(self, action))
+        yield from self._copy_commands()
+
+    def _copy_commands(self) -> Iterator[SystemCommand]:
+        """The row under the cursor, and each of its cells."""
+        table = self.current.table if self.current is not None else None
+        row = table.cursor_row if table is not None else None
+        if table is None or row is None:
+            return
+        whole = table.as_tsv([table.cursor_index])
+        yield SystemCommand("Copy row", "With its head, tabs between", _copy(self, whole, "row"))
+        for column in table.columns:
+            text = table.text_of(row, column).strip()
+            yield SystemCommand(
+                f"Copy cell: {column.title}", text[:60], _copy(self, text, f"cell {column.title}")
+            )
 
     async def on_unmount(self) -> None:
         """Leave the server."""
@@ -357,6 +372,10 @@ def _call(app: App[Any], action: str) -> Callable[[], Any]:
         await app.run_action(action)
 
     return run
+
+
+def _copy(app: PgtopApp, text: str, what: str) -> Callable[[], None]:
+    return lambda: app.copy_text(text, what)
 
 
 def _theme(name: str, probe: Probe) -> str:

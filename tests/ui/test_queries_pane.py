@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from textual import events
 
 from pgtop.model.sample import Disconnected, SourceError
+from pgtop.model.server import Database, Role
 from pgtop.model.statement import (
     DetailOf,
     FindStatements,
@@ -15,8 +18,9 @@ from pgtop.model.statement import (
     UseDatabase,
 )
 from pgtop.ui.panes.queries import QueriesPane
-from tests.factories import statement, text
-from tests.ui.driving import app_of, read_again, running, screen_text, settle
+from tests.factories import link, server, statement, text
+from tests.hostile import CORPUS
+from tests.ui.driving import app_of, read_again, running, screen_text, segments, settle
 from tests.ui.fakes import FakeSource
 
 
@@ -303,3 +307,36 @@ async def test_keys_typed_ahead_reach_the_tab_they_were_typed_for() -> None:
         await pilot.pause()
         await pilot.pause()
         assert app.query_one(QueriesPane).table.cursor_index == 1
+
+
+async def test_the_palette_copies_a_cell_and_a_row() -> None:
+    async with running(shop()) as pilot:
+        app = app_of(pilot)
+        commands = {c.title: c for c in app.get_system_commands(app.screen)}
+        commands["Copy cell: statement"].callback()
+        assert app.clipboard == "select often from a"
+        commands["Copy row"].callback()
+        head, row = app.clipboard.split("\n")
+        assert head.split("\t")[-1] == "statement"
+        assert row.split("\t")[-1] == "select often from a"
+
+
+@pytest.mark.parametrize("text", CORPUS, ids=range(len(CORPUS)))
+async def test_hostile_text_cannot_draw(text: str) -> None:
+    """As a statement's text, a role's, a database's and a running query's, and in its detail."""
+    source = FakeSource(
+        statement(1, calls=9), StatementText(10, 5, 1, True, text[:400], len(text)),
+        Running(7, 10, 5, 77, 9.0, text[:400]), Role(10, text[:63]), Database(5, text[:63]),
+        server(database=text[:63], user=text[:63]), link(host=text[:63]),
+    )  # fmt: skip
+    source.answers[DetailOf] = StatementDetail(text, (("calls", 1.0),))
+    source.answers[TextsOf] = ()
+    async with running(source, size=(130, 30)) as pilot:
+        await pilot.press("enter")
+        await settle(pilot)
+        app_of(pilot).note(text[:200])
+        await pilot.pause()
+        for part in segments(pilot):
+            assert not [c for c in part if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl")], (
+                part
+            )
