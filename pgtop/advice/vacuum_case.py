@@ -65,9 +65,39 @@ def case(state: VacuumState, relid: int) -> Case:
     return Case(seen, propose(seen, state, state.settings))
 
 
-@lru_cache(maxsize=4)
+class _Parts:
+    """What cases are made of: the same parts make the same cases, a newer clock does not matter."""
+
+    def __init__(self, state: VacuumState) -> None:
+        self.state = state
+        self.same = tuple(
+            id(part)
+            for part in (state.churn, state.use, state.indexes, state.settings, state.pressures,
+                         state.counters)
+        )  # fmt: skip
+        self.equal = (
+            state.server,
+            state.holders,
+            state.blocks,
+            state.history.now,
+            state.history.lasted,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.same)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Parts) and (self.same, self.equal) == (other.same, other.equal)
+
+
 def judged(state: VacuumState) -> tuple[Case, ...]:
     """Every relation that may deserve a word: big ones, due ones, those with options."""
+    return _judged(_Parts(state))
+
+
+@lru_cache(maxsize=4)
+def _judged(parts: _Parts) -> tuple[Case, ...]:
+    state = parts.state
     found = []
     for relid, table in state.tables.items():
         if table.relkind == "p":

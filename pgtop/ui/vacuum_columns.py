@@ -182,8 +182,11 @@ def _label(row: VacuumRow) -> Cell:
     return ((f"{units.plural(row.folded, 'table')} under 64 MB{due}: s shows them", "dim"),)
 
 
-def head_pieces(state: VacuumState, settings: VacuumSettings, width: int) -> list[tuple[str, Tone]]:
-    """On or off, workers, budget, horizon, ages, the counters' age."""
+def head_lines(
+    state: VacuumState, settings: VacuumSettings, width: int
+) -> list[list[tuple[str, Tone]]]:
+    """On or off, workers, budget, ages, the counters' age; the horizon on a line of its own
+    where somebody holds it."""
     pieces: list[tuple[str, Tone]] = [
         (" on", "good") if settings.enabled else (" OFF ‼", "critical")
     ]
@@ -195,10 +198,12 @@ def head_pieces(state: VacuumState, settings: VacuumSettings, width: int) -> lis
     other = f" ({here} here)" if busy != here else ""
     pieces.append((f"  workers {busy}/{settings.max_workers}{other}", full))
     pieces.extend(_budget(state, settings, width))
-    pieces.append(_horizon(state))
+    words, tone = _horizon(state)
+    if tone != "warning":
+        pieces.append((words, tone))
     pieces.append(_ages(state, settings))
     pieces.append(_counters(state))
-    return pieces
+    return [pieces, [(words[1:] + " ", tone)]] if tone == "warning" else [pieces]
 
 
 def _budget(state: VacuumState, settings: VacuumSettings, width: int) -> list[tuple[str, Tone]]:

@@ -35,7 +35,7 @@ class TableVacuum:
     """Those that count."""
 
     inherited: bool
-    chosen: Mapping[str, Chosen]
+    settings: VacuumSettings
     enabled: bool
     limits: Triggers
     pressure: Pressure
@@ -57,6 +57,12 @@ class TableVacuum:
     run: Progress | None
 
     @property
+    def chosen(self) -> dict[str, Chosen]:
+        """Every option with the value that counts and where it comes from."""
+        toast = self.table.relkind == "t"
+        return chosen(self.options, self.inherited, self.settings, toast=toast)
+
+    @property
     def relid(self) -> int:
         """Identifies it across samples."""
         return self.table.relid
@@ -75,6 +81,16 @@ class TableVacuum:
     def takes_s(self) -> float | None:
         """Measured where it was, else estimated."""
         return self.measured_s if self.measured_s is not None else self.estimated_s
+
+    @property
+    def calibration(self) -> float:
+        """Measured ÷ estimated, where runs of a second or more were measured; else 1.
+
+        The model leaves out the processor, the disk and who else works on the table.
+        """
+        if self.measured_s is None or not self.estimated_s or self.estimated_s < 1:
+            return 1.0
+        return max(0.25, min(4.0, self.measured_s / self.estimated_s))
 
     @property
     def last_run(self) -> tuple[float, str] | None:
@@ -117,7 +133,7 @@ def view(state: VacuumState, settings: VacuumSettings, relid: int) -> TableVacuu
         main=state.tables.get(state.main_of.get(relid, 0)) if table.relkind == "t" else None,
         options=options,
         inherited=inherited,
-        chosen=chosen(options, inherited, settings, toast=table.relkind == "t"),
+        settings=settings,
         enabled=on,
         limits=limits,
         pressure=near,
@@ -217,6 +233,8 @@ def effect(
     at = pace(options, settings)
     done = work(table, seen.indexes, limits.vacuum, settings)
     takes = done.seconds(at)
+    if takes is not None:
+        takes *= seen.calibration
     every = limits.vacuum / dead_per_s if dead_per_s else None
     return Effect(
         limits=limits,

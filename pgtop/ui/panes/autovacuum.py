@@ -32,7 +32,7 @@ from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import LiveTable, Tone
 from pgtop.ui.schedule import Lanes
-from pgtop.ui.vacuum_columns import TROUBLE, VacuumRow, columns, head_pieces, running_lines
+from pgtop.ui.vacuum_columns import TROUBLE, VacuumRow, columns, head_lines, running_lines
 from pgtop.ui.vacuum_composer import Composed, Composer, started
 
 FOLDED = 0
@@ -178,15 +178,16 @@ class AutovacuumPane(LivePane):
         return rows
 
     def _show_head(self, state: VacuumState, settings: VacuumSettings) -> None:
-        pieces = head_pieces(state, settings, self.size.width)
-        right: list[tuple[str, Tone]] = []
-        if self.marked:
-            right.append((f"{len(self.marked)} marked ", "key"))
+        lines = head_lines(state, settings, self.size.width)
         if self.filter_text:
-            right.append((f"/{self.filter_text}/ ", "key"))
+            lines[0].insert(0, (f" /{self.filter_text}/", "key"))
+        if self.marked:
+            lines[0].insert(0, (f" {len(self.marked)} marked", "key"))
+        right: list[tuple[str, Tone]] = []
         if state.churn.seconds is None:
             right.append(("rates after the next sample ", "dim"))
-        self.head.show(Line(pieces, right))
+        self.head.styles.height = len(lines)
+        self.head.show(Line(lines[0], right), *(Line(line) for line in lines[1:]))
 
     # -- composer ------------------------------------------------------------------------
 

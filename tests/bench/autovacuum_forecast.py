@@ -1,0 +1,181 @@
+"""Predicted and real autovacuum on a churned table, before and after an override of ours.
+
+    python -m tests.bench.autovacuum_forecast [RUNS]
+
+A private server; one table under constant updates of an indexed column. Half way to each
+run the forecast is written down; the server's own times are the truth. Then the override
+is applied under the same churn, and dead rows at the peak and runs an hour are compared
+with what the composer says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from pgtop.advice.vacuum_case import case
+from pgtop.analysis.vacuum.options import Change, after
+from pgtop.analysis.vacuum.state import VacuumState
+from pgtop.analysis.vacuum.view import effect
+from pgtop.db.collector import Collector
+from pgtop.model.sample import Sample
+from pgtop.model.server import DatabaseCounters, Server, Vitals
+from tests.servers import running
+
+ROWS = 400_000
+PER_S = 1_000
+NAPTIME_S = 5.0
+OVERRIDE = {"autovacuum_vacuum_scale_factor": "0.04"}
+
+
+class Churn(threading.Thread):
+    """Updates PER_S rows a second, each in a transaction of a few."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(daemon=True)
+        self.dsn = dsn
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        place, step = 0, PER_S // 20
+        with psycopg.connect(self.dsn, autocommit=True) as conn:
+            begun, done = time.monotonic(), 0
+            while not self.ended.is_set():
+                conn.execute(
+                    "UPDATE churned SET n = n + 1 WHERE id = ANY (%s)",
+                    ([(place + i * 7919) % ROWS for i in range(step)],),
+                )
+                place, done = (place + step * 7919) % ROWS, done + step
+                self.ended.wait(max(0.0, begun + done / PER_S - time.monotonic()))
+
+
+@dataclass
+class Run:
+    """One autovacuum: what was said, what came."""
+
+    said_at: float
+    said_in_s: float
+    said_takes_s: float | None
+    model_takes_s: float | None
+    began: float | None = None
+    took_s: float | None = None
+    dead_at_peak: int = 0
+
+
+class Watcher:
+    """Reads as the tab does, and keeps what it says."""
+
+    def __init__(self, dsn: str) -> None:
+        params = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+        self.collector = Collector(params)
+        self.state = VacuumState()
+        self.relid = 0
+
+    async def read(self) -> None:
+        reading = await self.collector.read([*VacuumState.READS, Server, Vitals, DatabaseCounters])
+        held = {kind: s for kind, s in reading.samples.items() if isinstance(s, Sample)}
+        self.state = self.state.advanced(held, held)
+        self.relid = next(t.relid for t in self.state.tables.values() if t.relname == "churned")
+
+    async def next_run(self) -> Run:
+        """Follow the table to the end of its next run."""
+        said: Run | None = None
+        peak, count, total = 0, None, 0.0
+        while True:
+            await asyncio.sleep(5.5 if said is None else 0.5)
+            await self.read()
+            one = case(self.state, self.relid)
+            table = one.seen.table
+            if count is None:
+                count = table.autovacuum_count
+                total = (one.seen.use and one.seen.use.total_autovacuum_time) or 0.0
+            if table.autovacuum_count > count:
+                spent = (one.seen.use and one.seen.use.total_autovacuum_time) or 0.0
+                last = one.seen.last_run
+                if said is not None and last is not None:
+                    said.took_s = (spent - total) / 1000
+                    said.began = last[0] - said.took_s
+                    said.dead_at_peak = peak
+                    return said
+                count, total = table.autovacuum_count, spent
+                continue
+            peak = max(peak, table.n_dead_tup)
+            seen = one.seen
+            if said is None and seen.next_s is not None and seen.pressure.dead > 0.35:
+                said = Run(self.state.at, seen.next_s, seen.takes_s, seen.estimated_s)
+
+
+async def watch(dsn: str, runs: int) -> None:
+    watcher = Watcher(dsn)
+    await watcher.collector.open()
+    naptime = NAPTIME_S
+    print(f"{'said next':>10} {'came after':>11} {'said takes':>11} {'took':>7} {'peak dead':>10}")
+    before = [await watcher.next_run() for _ in range(runs)]
+    _print(before, naptime)
+    one = case(watcher.state, watcher.relid)
+    assert watcher.state.settings is not None
+    rate = PER_S
+    said = effect(
+        one.seen, after(one.seen.options, Change(OVERRIDE)), watcher.state.settings, dead_per_s=rate
+    )
+    print(f"composer: {one.seen.limits.vacuum:.0f} → {said.limits.vacuum:.0f} dead rows, every"
+          f" {one.seen.limits.vacuum / rate:.0f} s → {said.every_s:.0f} s")  # fmt: skip
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("ALTER TABLE churned SET (autovacuum_vacuum_scale_factor = 0.04)")
+    await watcher.next_run()  # the first one starts from the old backlog
+    later = [await watcher.next_run() for _ in range(max(3, runs - 1))]
+    _print(later, naptime)
+    for name, group in (("before", before), ("after", later)):
+        begins = [run.began for run in group if run.began]
+        every = (begins[-1] - begins[0]) / (len(begins) - 1)
+        peak = sum(run.dead_at_peak for run in group) / len(group)
+        print(f"{name}: peak {peak:,.0f} dead, every {every:.1f} s, {3600 / every:.0f} runs/h")
+    await watcher.collector.close()
+
+
+def _print(runs: list[Run], naptime: float) -> None:
+    for run in runs:
+        assert run.began is not None
+        came = run.began - run.said_at
+        within = abs(came - run.said_in_s) <= 0.2 * run.said_in_s + naptime
+        ratio = run.took_s / run.said_takes_s if run.took_s and run.said_takes_s else 0.0
+        print(
+            f"{run.said_in_s:>9.1f}s {came:>10.1f}s {run.said_takes_s or 0:>10.1f}s"
+            f" {run.took_s or 0:>6.1f}s {run.dead_at_peak:>10,}"
+            f"  {'ok' if within else 'OUTSIDE'}  took {ratio:.0%} of what was said"
+            f" (model {run.model_takes_s or 0:.1f} s)"
+        )
+
+
+def main() -> None:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    options = {
+        "autovacuum_naptime": f"{NAPTIME_S:.0f}s", "shared_buffers": "16MB",
+        "autovacuum_vacuum_scale_factor": "0.1", "autovacuum_analyze_threshold": "2000000000",
+        "max_wal_size": "2GB",
+    }  # fmt: skip
+    with running(options=options) as server:
+        server.execute(
+            "CREATE TABLE churned (id int PRIMARY KEY, n int, pad text) WITH (fillfactor = 80)",
+            "INSERT INTO churned SELECT i, 0, repeat('x', 150)"
+            f" FROM generate_series(0, {ROWS - 1}) i",
+            "CREATE INDEX ON churned (n)",
+            "VACUUM ANALYZE churned",
+        )
+        churn = Churn(server.dsn())
+        churn.start()
+        try:
+            asyncio.run(watch(server.dsn(), runs))
+        finally:
+            churn.ended.set()
+            churn.join()
+
+
+if __name__ == "__main__":
+    main()
