@@ -21,7 +21,8 @@ class UnreadableTray(Exception):
 def file_name(server: str) -> str:
     """Readable, and different for servers that differ."""
     readable = re.sub(r"[^A-Za-z0-9.]+", "-", server).strip("-.")[:60]
-    return f"tray/{readable}-{hashlib.sha256(server.encode(errors='backslashreplace')).hexdigest()[:10]}.json"
+    told_apart = hashlib.sha256(server.encode(errors="backslashreplace")).hexdigest()[:10]
+    return f"tray/{readable}-{told_apart}.json"
 
 
 def save(server: str, entries: list[Mapping[str, Any]]) -> Written:
