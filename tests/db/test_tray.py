@@ -10,13 +10,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from pgtop.analysis.applied import Applied, applied, mark
 from pgtop.analysis.ddl_parts import understood
 from pgtop.analysis.table_locks import Outlook, outlook, target_of
 from pgtop.db.collector import Collector
 from pgtop.model.tray import AppliedState, LocksFor, TargetState
+from tests.db.reading import collecting
+from tests.servers import running as running_server
 
 SUE = "SHARE UPDATE EXCLUSIVE"
 CREATE = "CREATE INDEX CONCURRENTLY t_a_idx ON public.t (a);"
@@ -32,11 +33,8 @@ def conn(any_database: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture
 async def collector(any_database: str) -> AsyncIterator[Collector]:
-    params = {k: str(v) for k, v in conninfo_to_dict(any_database).items()}
-    collector = Collector({**params, "user": "monitor"})
-    await collector.open()
-    yield collector
-    await collector.close()
+    async with collecting(any_database, user="monitor") as collector:
+        yield collector
 
 
 async def look(collector: Collector, sql: str) -> Outlook:
@@ -142,18 +140,19 @@ async def test_a_reader_delays_the_drop_and_an_old_snapshot_the_build(
         assert any("older snapshot" in line for line in build.detail)
 
 
-async def test_a_prepared_transaction_is_named(
-    conn: psycopg.Connection[Any], collector: Collector
-) -> None:
-    if conn.execute("SHOW max_prepared_transactions").fetchone() == ("0",):
-        pytest.skip("this server has max_prepared_transactions = 0")
-    conn.execute("BEGIN")
-    conn.execute("LOCK TABLE t IN SHARE ROW EXCLUSIVE MODE")
-    conn.execute("PREPARE TRANSACTION 'forgotten'")
-    try:
-        assert (await look(collector, CREATE)).text == "waits for prepared forgotten"
-    finally:
-        conn.execute("ROLLBACK PREPARED 'forgotten'")
+async def test_a_prepared_transaction_is_named() -> None:
+    with (
+        running_server(options={"max_prepared_transactions": "2"}) as server,
+        server.connect() as conn,
+    ):
+        conn.execute("CREATE TABLE t (a int, b int)")
+        for sql in ("BEGIN", "LOCK TABLE t IN SHARE ROW EXCLUSIVE MODE",
+                    "PREPARE TRANSACTION 'forgotten'"):  # fmt: skip
+            conn.execute(sql.encode())
+        async with collecting(server.dsn(user="monitor")) as collector:
+            found = await look(collector, CREATE)
+            assert found.text == "waits for prepared forgotten"
+            assert "holds SHARE ROW EXCLUSIVE" in found.detail[0]
 
 
 async def test_a_build_that_waits_fails_and_is_run_by_someone_else(

@@ -137,6 +137,22 @@ esac
     outer.close()
 
 
+def test_tmux_buffer_that_reads_back_differently_is_no_success(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    stand_in = tmp_path / "bin" / "tmux"
+    stand_in.parent.mkdir()
+    stand_in.write_text('#!/bin/sh\n[ "$1" = save-buffer ] && echo other\ncat > /dev/null\n')
+    stand_in.chmod(0o755)
+    copier = Copier(tmp_path, DDL)
+    path = f"{stand_in.parent}:{env['PATH']}"
+    outer = Outer(copier.command, {**env, "TMUX": "/tmp/x,1,0", "PATH": path})
+    told = copier.told()
+    assert told["sure"] == "sent"
+    assert "its buffer holds something else" in told["message"]
+    outer.close()
+
+
 def test_tmux_that_hangs_costs_two_seconds(tmp_path: Path, env: dict[str, str]) -> None:
     stand_in = tmp_path / "bin" / "tmux"
     stand_in.parent.mkdir()

@@ -43,6 +43,13 @@ def test_files_are_the_users_alone(home: Path) -> None:
     assert shown(written.path) == "~/.local/state/pgtop/tray/x.json"
 
 
+def test_a_directory_that_was_open_to_others_is_closed(home: Path) -> None:
+    directory = home / ".local/state/pgtop"
+    directory.mkdir(parents=True)
+    directory.chmod(0o755)
+    assert mode(write("x", "text").path.parent) == 0o700
+
+
 def test_a_second_write_replaces_and_leaves_nothing_behind(home: Path) -> None:
     write("x", "one")
     written = write("x", "two")

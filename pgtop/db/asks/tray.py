@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 _TARGETS: LiteralString = """unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
        WITH ORDINALITY AS t(kind, schema, name, tbl_schema, tbl, n)"""
 
-_LOCKS: LiteralString = """SELECT /* pgtop */ t.n::int8, (t.relid IS NOT NULL)::bool,
+_LOCKS: LiteralString = """SELECT /* pgtop */ * FROM (WITH seen AS MATERIALIZED (
+  SELECT locktype, database, relation, transactionid, pid, mode, granted,
+         virtualtransaction
+    FROM pg_locks WHERE locktype IN ('relation', 'transactionid'))
+SELECT t.n::int8, (t.relid IS NOT NULL)::bool,
        l.pid::int8, l.mode::text, l.granted::bool,
        extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, p.prepared))::float8,
        a.state::text,
@@ -46,13 +50,15 @@ _LOCKS: LiteralString = """SELECT /* pgtop */ t.n::int8, (t.relid IS NOT NULL)::
               AND c.relname = coalesce(t.tbl, t.name)
               AND c.relkind IN ('r', 'm', 'p', 't'))) AS relid
           FROM TARGETS) t
-  LEFT JOIN pg_locks l
+  LEFT JOIN seen l
     ON l.locktype = 'relation' AND l.relation = t.relid AND l.pid IS DISTINCT FROM pg_backend_pid()
    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-  LEFT JOIN pg_prepared_xacts p
-    ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text
- ORDER BY 1""".replace("TARGETS", _TARGETS)
+  LEFT JOIN seen x
+    ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid'
+   AND x.virtualtransaction = l.virtualtransaction
+  LEFT JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
+ ORDER BY 1) found""".replace("TARGETS", _TARGETS)
 
 _SNAPSHOTS: LiteralString = """SELECT /* pgtop */ pid::int8,
        extract(epoch FROM clock_timestamp() - xact_start)::float8, state::text,
