@@ -190,14 +190,16 @@ def private_server(
     It ends, and its directory goes, also if this process is killed. Raises `ServerError`.
     """
     chosen = binaries or find()
-    with private_directory() as (directory, by):
-        server = Server(directory, within_reach(chosen, by, directory), by)
-        try:
+    server = None
+    try:
+        with private_directory() as (directory, by):
+            server = Server(directory, within_reach(chosen, by, directory), by)
             server.initialize()
             server.start(options)
             yield server
-        finally:
-            server.stop()
+    finally:
+        if server is not None:
+            server.stop()  # the guardian has ended it: this takes note
 
 
 @contextmanager
