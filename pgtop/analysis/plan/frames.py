@@ -47,9 +47,8 @@ def unframe(lines: list[str]) -> list[tuple[int, str]]:
     kept = [row for row in numbered if not _is_frame(row[1])]
     if expanded or any(line.startswith((_HEAD + "|", _HEAD + " |")) for _, line in kept):
         kept, rule = _of_expanded(kept), 0
-    kept = _rejoined(kept, rule)
-    kept = [(number, line.rstrip()) for number, line in _without_pluses(kept)]
-    return _dedented(kept)
+    kept = _rejoined(_without_pluses(kept), rule)
+    return _dedented([(number, line.rstrip()) for number, line in kept])
 
 
 def _dedented(kept: list[tuple[int, str]]) -> list[tuple[int, str]]:
@@ -74,7 +73,7 @@ def _of_asciidoc(numbered: list[tuple[int, str]]) -> list[tuple[int, str]]:
     return [
         (number, line.removeprefix("|").replace("\\|", "|"))
         for number, line in numbered
-        if not line.startswith(("|====", "[options", "[cols", "^l|", "<l|"))
+        if not line.startswith(("|====", "[options", "[cols", "^l|", "<l|", "...."))
     ]
 
 
@@ -169,13 +168,18 @@ _EXPANDED_BARE = re.compile(rf"{_HEAD}(?= )| {{{len(_HEAD)}}}(?=[ .…])")
 def _of_expanded(kept: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """`QUERY PLAN | text` and its continuation lines `           | text`."""
     found: list[tuple[int, str]] = []
+    filled = [line for _, line in kept if line.strip()]
+    unaligned = [line for line in filled if line[: len(_HEAD) + 1] == _HEAD + "|"]
+    if len(unaligned) > 1:  # records have a blank line between them
+        kept = [(number, line) for number, line in kept if line.strip()]
+    margin = " " if len(unaligned) == len(filled) else ""
     for number, line in kept:
         bar = _EXPANDED.match(line)
-        bare = None if bar else _EXPANDED_BARE.match(line)
+        bare = None if bar or unaligned else _EXPANDED_BARE.match(line)
         if bar is not None:
             rest = line[bar.end() :]
             if line[: len(_HEAD) + 1] == _HEAD + bar["bar"]:  # unaligned: no margin
-                rest = " " + rest
+                rest = margin + rest
             found.append((number, _GOES_ON + rest[1:] if bar["bar"] == ";" else rest))
         elif bare is not None:
             found.append((number, line[bare.end() :]))
@@ -187,6 +191,7 @@ def _of_expanded(kept: list[tuple[int, str]]) -> list[tuple[int, str]]:
 def _without_pluses(kept: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """psql marks line breaks inside one cell with `+` or `↵` at the right edge."""
     body = [line.rstrip() for _, line in kept if line.strip()]
+    body = [line for line in body if line[-1] not in _MARKS]
     marked = sum(line.endswith(("+", "↵")) for line in body)
     if marked < 2 or marked * 2 < len(body):
         return kept
@@ -223,16 +228,13 @@ def _rejoined_blind(kept: list[tuple[int, str]], rule: int) -> list[tuple[int, s
     joined: list[tuple[int, list[str]]] = []
     full = False
     for number, line in kept:
-        if (
-            full
-            and joined
-            and line.strip()
-            and not fresh(line)
-            and line.strip()[0] not in '"{}[]-<'
-        ):
+        tail = line[1:] if line[:1] == " " else line
+        goes_on = full and bool(tail.strip()) and not fresh(line)
+        if goes_on and joined and tail.strip()[0] not in '"{}[]-<':
             before = joined[-1][1]
-            before[-1] = before[-1][: rule - 1].ljust(rule - 1)
-            before.append(line[1:] if line[:1] == " " else line)
+            width = rule - 1 if len(before) == 1 else rule - 2
+            before[-1] = before[-1][:width].ljust(width)
+            before.append(tail)
         else:
             joined.append((number, [line]))
         full = len(line) >= rule and len(line.rstrip()) >= rule - 2
