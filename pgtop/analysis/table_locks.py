@@ -132,7 +132,11 @@ def _delays(parts: Parts, locks: Locks) -> tuple[str, ...]:
         waits += [f"{_snapshot(s)} has an older snapshot" for s in older[:3]]
         names += [(s.xact_s or 0.0, f"pid {s.pid}") for s in older]
         if locks.hidden:
-            waits.append(f"{units.plural(locks.hidden, 'session')} may not be looked into")
+            waits.append(
+                f"{units.plural(locks.hidden, 'session')} may not be looked into:"
+                " any of them may have an older snapshot"
+            )
+            names.append((-1.0, "? (hidden)"))
     if not names:
         return ()
     caution = (

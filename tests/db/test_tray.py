@@ -106,6 +106,30 @@ async def test_who_holds_the_lock_is_named(
         assert (await look(collector, "DROP INDEX public.t_a_idx;")).state == "unknown"
 
 
+async def test_a_lock_on_another_table_is_in_nobodys_way(
+    conn: psycopg.Connection[Any], collector: Collector, any_database: str
+) -> None:
+    conn.execute("CREATE TABLE elsewhere (a int)")
+    with psycopg.connect(any_database) as other:
+        other.execute("LOCK TABLE elsewhere IN ACCESS EXCLUSIVE MODE")
+        assert (await look(collector, "ANALYZE public.t;")).text == "free"
+        assert (await look(collector, "ANALYZE public.elsewhere;")).state == "waits"
+
+
+async def test_what_a_role_may_not_see_is_said(
+    conn: psycopg.Connection[Any], any_database: str
+) -> None:
+    with psycopg.connect(any_database) as other:
+        other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT count(*) FROM t")
+        async with collecting(any_database, user="nobody_role") as blind:
+            found = await look(blind, CREATE)
+            assert found.state != "free"
+            assert any("may not be looked into" in line for line in found.detail)
+            drop = await look(blind, "DROP INDEX CONCURRENTLY public.t_a_idx;")
+            assert drop.state == "unknown"
+
+
 async def test_access_exclusive_does_not_hold_the_question_up(
     conn: psycopg.Connection[Any], collector: Collector, any_database: str
 ) -> None:

@@ -66,7 +66,7 @@ _SNAPSHOTS: LiteralString = """SELECT /* pgtop */ pid::int8,
        (backend_xmin IS NOT NULL)::bool, (query = '<insufficient privilege>')::bool
   FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid()
-   AND backend_type = 'client backend'
+   AND coalesce(backend_type, 'client backend') = 'client backend'
    AND (backend_xmin IS NOT NULL OR query = '<insufficient privilege>')
    AND NOT coalesce(query, '') LIKE '%/* pgtop */%'
  ORDER BY xact_start NULLS LAST LIMIT 50"""
