@@ -179,7 +179,7 @@ def _label(row: VacuumRow) -> Cell:
     if row.case is not None:
         return row.case.seen.label
     due = f", {row.folded_due} due" if row.folded_due else ""
-    return ((f"{units.plural(row.folded, 'table')} under 64 MB{due}: s shows them", "dim"),)
+    return ((f"{units.plural(row.folded, 'small table')}{due} (s)", "dim"),)
 
 
 def head_lines(

@@ -251,11 +251,18 @@ def effects_of(made: Composed) -> tuple[Effect, Effect]:
 
 def _effect_lines(made: Composed) -> list[str]:
     now, then = effects_of(made)
+    known = made.one.proposal.dead_per_s is not None or made.one.seen.rates is not None
+
+    def _time(value: float | None) -> str:
+        # A rate that is known and nil: never.
+        return units.seconds(value) if value is not None or not known else units.NOTHING
+
     rows = [
         ("dead rows at", _rows(now.limits.vacuum), _rows(then.limits.vacuum), ""),
+        ("  at the peak", _peak(now), _peak(then), ""),
         ("  share", units.percent(now.dead_fraction), units.percent(then.dead_fraction), ""),
         ("  every", _time(now.every_s), _time(then.every_s), ""),
-        ("takes up to", _time(now.takes_s), _time(then.takes_s), ""),
+        ("takes up to", _takes(now), _takes(then), ""),
         ("index passes", str(now.passes), str(then.passes), ""),
         ("of its time", units.percent(now.duty), units.percent(then.duty), ""),
         ("inserts at", _rows(now.limits.insert), _rows(then.limits.insert), ""),
@@ -275,8 +282,12 @@ def _rows(value: float | None) -> str:
     return "off" if value is None else units.count(value)
 
 
-def _time(value: float | None) -> str:
-    return units.UNKNOWN if value is None else units.seconds(value)
+def _peak(seen: Effect) -> str:
+    return units.UNKNOWN if seen.peak is None else units.count(seen.peak)
+
+
+def _takes(seen: Effect) -> str:
+    return "as the disk" if seen.takes_s is None else units.seconds(seen.takes_s)
 
 
 def _speed(seen: Effect, kind: str) -> str:

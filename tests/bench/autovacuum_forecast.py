@@ -124,8 +124,11 @@ async def watch(dsn: str, runs: int) -> None:
     said = effect(
         one.seen, after(one.seen.options, Change(OVERRIDE)), watcher.state.settings, dead_per_s=rate
     )
-    print(f"composer: {one.seen.limits.vacuum:.0f} → {said.limits.vacuum:.0f} dead rows, every"
-          f" {one.seen.limits.vacuum / rate:.0f} s → {said.every_s:.0f} s")  # fmt: skip
+    now = effect(one.seen, one.seen.options, watcher.state.settings, dead_per_s=rate)
+    print(
+        f"composer: {now.limits.vacuum:.0f} → {said.limits.vacuum:.0f} dead rows, peak"
+        f" {now.peak:.0f} → {said.peak:.0f}, every {now.every_s:.0f} s → {said.every_s:.0f} s"
+    )
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("ALTER TABLE churned SET (autovacuum_vacuum_scale_factor = 0.04)")
     await watcher.next_run()  # the first one starts from the old backlog

@@ -216,7 +216,7 @@ async def test_many_small_tables_are_one_line() -> None:
         for n in range(300)
     ]
     async with shown(FakeSource(*settings_rows(), *small)) as pilot:
-        assert "300 tables under 64 MB" in screen_text(pilot)
+        assert "300 small tables, 1 due (s)" in screen_text(pilot)
         assert pane(pilot).table.row_count == 1
         await pilot.press("s")
         await pilot.pause()

@@ -204,7 +204,11 @@ class Effect:
 
     limits: Triggers
     every_s: float | None
-    """Between two vacuums for dead rows."""
+    """Between two vacuums for dead rows. The rows that die while one runs are not counted after
+    it (pgstat_report_vacuum), and a worker looks once a naptime: both come on top."""
+
+    peak: float | None
+    """Dead rows when such a run ends, most of them."""
 
     insert_every_s: float | None
     analyze_every_s: float | None
@@ -235,10 +239,15 @@ def effect(
     takes = done.seconds(at)
     if takes is not None:
         takes *= seen.calibration
-    every = limits.vacuum / dead_per_s if dead_per_s else None
+    every = peak = None
+    if dead_per_s:
+        wait = settings.naptime_s / 2 + (takes or 0.0)
+        every = limits.vacuum / dead_per_s + wait
+        peak = limits.vacuum + dead_per_s * (wait + settings.naptime_s / 2)
     return Effect(
         limits=limits,
         every_s=every,
+        peak=peak,
         insert_every_s=limits.insert / inserts_per_s
         if inserts_per_s and limits.insert is not None
         else None,

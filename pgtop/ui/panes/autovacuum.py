@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -91,6 +92,10 @@ class AutovacuumPane(LivePane):
         self.marked: dict[int, None] = {}
         """In the order in which they were marked."""
 
+        self._cases: dict[int, Case] = {}
+        self._folded: list[int] = []
+        self._sorted: tuple[Mapping[int, float], list[int]] | None = None
+
     def compose(self) -> ComposeResult:
         """Head, table, vacuums under way; the composer comes with Enter."""
         yield Lines(id="autovacuum-head")
@@ -113,14 +118,17 @@ class AutovacuumPane(LivePane):
         state = self._state()
         if state is None or state.settings is None:
             return
-        rows = self._rows(state)
         table = self.table
         table.empty = (
             f"no table matches /{self.filter_text}/: / edits it, Esc forgets it"
             if self.filter_text
             else "no user table in this database"
         )
-        table.show_rows(rows)
+        keys = self._keys(state)
+        if table.sort_column is not None:
+            table.show_rows([self._row(state, key) for key in keys])
+        else:
+            table.show(keys, lambda index: self._row(state, keys[index]))
         self._show_head(state, state.settings)
         running = [Line(pieces) for pieces in running_lines(state, state.settings)]
         lines = self.query_one("#autovacuum-running", Lines)
@@ -136,46 +144,55 @@ class AutovacuumPane(LivePane):
         state = self._state()
         return state.settings if state is not None else None
 
-    def _rows(self, state: VacuumState) -> list[VacuumRow]:
+    def _keys(self, state: VacuumState) -> list[int]:
         """Big tables and those in trouble one by one, the many small ones in one line."""
-        cases = {one.key: one for one in judged(state)}
-        shown: dict[int, Case] = {}
-        for relid, one in cases.items():
-            if one.seen.table.system and one.seen.pressure.most <= 1 and not one.seen.run:
+        cases = self._cases = {one.key: one for one in judged(state)}
+        needle = self.filter_text.lower()
+        shown: list[Case] = []
+        for one in cases.values():
+            seen = one.seen
+            if seen.table.system and seen.pressure.most <= 1 and not seen.run:
                 continue
-            big = one.seen.table.size_bytes >= limits.SMALL_BYTES
-            if big or TROUBLE.get(one.word) in ("critical", "warning") or one.seen.run:
-                shown[relid] = one
-        small = [
-            relid
-            for relid in state.pressures
-            if relid not in shown and not state.tables[relid].system
-        ]
-        few = len(small) <= FOLD_FROM
-        if few or self.unfolded or self.filter_text:
-            small.sort(key=lambda relid: -state.pressures[relid])
-            needle = self.filter_text.lower()
-            if needle:
-                small = [r for r in small if needle in state.label(state.tables[r]).lower()]
-            for relid in small[:MOST_SMALL]:
-                shown[relid] = cases.get(relid) or case(state, relid)
-            small = small[MOST_SMALL:]
-        rows = [
-            VacuumRow(relid, one, state.at, marked=relid in self.marked)
-            for relid, one in shown.items()
-            if self.filter_text.lower() in one.seen.label.lower()
-        ]
-        rows.sort(key=_order)
-        if small and not self.filter_text:
-            pressures = [state.pressures[relid] for relid in small]
-            rows.append(
-                VacuumRow(
-                    FOLDED, None, state.at, folded=len(small),
-                    folded_due=sum(share > 1 for share in pressures),
-                    folded_worst=max(pressures),
-                )
-            )  # fmt: skip
-        return rows
+            big = seen.table.size_bytes >= limits.SMALL_BYTES
+            trouble = TROUBLE.get(one.word) in ("critical", "warning")
+            if (big or trouble or seen.run) and needle in seen.label.lower():
+                shown.append(one)
+        shown.sort(key=_order)
+        keys = [one.key for one in shown]
+        small = self._small(state)
+        if needle:
+            small = [r for r in small if needle in state.label(state.tables[r]).lower()]
+        taken = set(keys)
+        if self.unfolded or needle or len(small) - len(taken) <= FOLD_FROM:
+            keys += [relid for relid in small[: MOST_SMALL + len(taken)] if relid not in taken]
+            small = small[MOST_SMALL + len(taken) :]
+        if small and not needle:
+            self._folded = [relid for relid in small if relid not in taken]
+            keys.append(FOLDED)
+        return keys
+
+    def _small(self, state: VacuumState) -> list[int]:
+        """User tables by pressure; sorted once for each reading of all tables."""
+        if self._sorted is None or self._sorted[0] is not state.pressures:
+            pressures, tables = state.pressures, state.tables
+            order = sorted(
+                (relid for relid in pressures if not tables[relid].system),
+                key=pressures.__getitem__,
+                reverse=True,
+            )
+            self._sorted = (pressures, order)
+        return self._sorted[1]
+
+    def _row(self, state: VacuumState, key: int) -> VacuumRow:
+        if key != FOLDED:
+            one = self._cases.get(key) or case(state, key)
+            return VacuumRow(key, one, state.at, marked=key in self.marked)
+        pressures = [state.pressures[relid] for relid in self._folded]
+        return VacuumRow(
+            FOLDED, None, state.at, folded=len(pressures),
+            folded_due=sum(share > 1 for share in pressures),
+            folded_worst=max(pressures),
+        )  # fmt: skip
 
     def _show_head(self, state: VacuumState, settings: VacuumSettings) -> None:
         lines = head_lines(state, settings, self.size.width)
@@ -336,8 +353,6 @@ class AutovacuumPane(LivePane):
         return tuple(remedy(plan.one, state, plan.change) for plan in self.planned())
 
 
-def _order(row: VacuumRow) -> tuple[float, float]:
+def _order(one: Case) -> tuple[float, float]:
     """Most dead space beyond the threshold first, then the nearest to a trigger."""
-    assert row.case is not None
-    seen = row.case.seen
-    return -seen.excess_bytes, -seen.pressure.most
+    return -one.seen.excess_bytes, -one.seen.pressure.most
