@@ -191,8 +191,9 @@ async def _read_twice(dsn: str) -> Samples:
         await collector.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def surroundings(any_server: TestServer) -> Iterator[Surroundings]:
+    """Gone after this module: the pooler's own sessions bear pgtop's name."""
     with ExitStack() as stack:
         yield Surroundings(any_server, stack)
 
