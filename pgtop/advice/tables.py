@@ -12,8 +12,8 @@ from pgtop.analysis import units
 from pgtop.model.finding import Cost, Finding, Remedy, Severity, Subject
 from pgtop.model.index import Sequence, SequenceValue
 from pgtop.model.sample import SourceError
-from pgtop.model.table import Partition, Table, TableUse
-from pgtop.model.vacuum import ParentStatistics, VacuumSetting
+from pgtop.model.table import Table, TableUse
+from pgtop.model.vacuum import VacuumSetting
 
 REPACK = (
     "pg_repack or pg_squeeze rewrite it while it is used (REPACK (CONCURRENTLY) from 19);"
@@ -133,39 +133,6 @@ def _stale(table: Table, what: str, changed: int) -> Finding:
     )
 
 
-def parent_not_analyzed(facts: Facts) -> Iterator[Finding]:
-    """A partitioned table without statistics of its own: autovacuum never makes them."""
-    found = gathered(facts)
-    facts.rows(Partition)
-    for row in facts.rows(ParentStatistics):
-        table = found.usage.tables.get(row.relid)
-        if row.analyzed is not False or table is None:
-            continue
-        leaves = [
-            found.usage.tables[leaf]
-            for leaf in found.usage.all_leaves(row.relid)
-            if leaf in found.usage.tables and leaf != row.relid
-        ]
-        rows = sum(max(leaf.rows, leaf.n_live_tup) for leaf in leaves)
-        if rows < limits.PARENT_ROWS:
-            continue
-        yield Finding(
-            rule="partition.parent_not_analyzed",
-            severity="notice",
-            subject=subject(table),
-            title=f"{table.relname}: no statistics of the whole, {units.count(rows)} rows below",
-            why=f"autovacuum analyses the {len(leaves)} partitions, never the partitioned table:"
-            " for joins and groups over all of it the planner guesses",
-            evidence={"rows": round(rows), "partitions": len(leaves)},
-            confidence="proved",
-            remedy=ddl.analyzed(
-                table.ident,
-                caution="reads a sample of every partition; repeat it now and then: nobody else"
-                " will",
-            ),
-        )
-
-
 # -- sequences ---------------------------------------------------------------------------
 
 
@@ -242,6 +209,5 @@ def _near(sequence: Sequence, value: SequenceValue, used: float) -> Finding:
 TABLE_RULES: tuple[Rule, ...] = (
     Rule("table.bloated", bloated),
     Rule("table.stale_statistics", stale_statistics),
-    Rule("partition.parent_not_analyzed", parent_not_analyzed),
     Rule("sequence.near_limit", near_limit),
 )

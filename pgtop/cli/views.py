@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from collections.abc import Sequence as Listed
 from typing import Any
 
 from pgtop.advice import Facts, judge
@@ -12,23 +13,45 @@ from pgtop.analysis.redact import mask_literals
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.workload import OWN, Workload
 from pgtop.cli.first import ALWAYS
+from pgtop.cli.questions import ask_definitions, ask_sequences
+from pgtop.model.index import (
+    ColumnStatistics,
+    CounterWindow,
+    ForeignKey,
+    Index,
+    IndexUse,
+    OperatorClass,
+    Sequence,
+)
 from pgtop.model.sample import Source, SourceError
 from pgtop.model.server import Database, Role
 from pgtop.model.statement import Running, Statement, StatementsInfo, StatementText
+from pgtop.model.table import Partition, Table, TableUse
+from pgtop.model.vacuum import HorizonHolder, ParentStatistics, VacuumSetting
 from pgtop.report.autovacuum import autovacuum
 from pgtop.report.document import Cost, document
+from pgtop.report.indexes import indexes_part, tables_part
 
 Section = Callable[[Facts], Any]
 """Facts -> the section's part of the JSON. Raises SourceError where it cannot be made."""
 
+_RELATIONS: tuple[type[Any], ...] = (
+    Table, TableUse, Partition, Index, IndexUse, ColumnStatistics, OperatorClass, CounterWindow,
+    ForeignKey, Sequence, ParentStatistics, VacuumSetting, HorizonHolder,
+)  # fmt: skip
+
 READS: Mapping[str, tuple[type[Any], ...]] = {
     "queries": (Statement, StatementText, Running, Role, Database, StatementsInfo),
     "autovacuum": VacuumState.READS,
+    "tables": _RELATIONS,
+    "indexes": _RELATIONS,
 }
 """Section -> the row types it needs. Findings need those of every section."""
 
 MAKES: Mapping[str, Section] = {
     "autovacuum": autovacuum,
+    "tables": tables_part,
+    "indexes": indexes_part,
 }
 """Section -> its maker, for all but queries and findings, which `document` makes itself."""
 
@@ -36,7 +59,7 @@ MAKES: Mapping[str, Section] = {
 class Watch:
     """Reads a server a few times and makes the report of it."""
 
-    def __init__(self, source: Source, sections: Sequence[str]) -> None:
+    def __init__(self, source: Source, sections: Listed[str]) -> None:
         self.board = Board()
         self.sections = tuple(sections)
         self._source = source
@@ -57,6 +80,9 @@ class Watch:
         self._round_trips += reading.round_trips
         if self._first_at is None:
             self._first_at = reading.taken_at
+        if first:
+            await ask_sequences(self._source, self.board)
+            await ask_definitions(self._source, self.board)
 
     def document(self, *, redact: bool = False) -> dict[str, Any]:
         """The report of what was read."""

@@ -56,9 +56,6 @@ STALE_CHANGES = 100_000
 STALE_AGE_S = 3_600.0
 """… and the last ANALYZE an hour ago: during a bulk load it is only about to come."""
 
-PARENT_ROWS = 10_000
-"""Rows below a partitioned table from which its own statistics decide about joins."""
-
 SEQUENCE_NOTICE = 0.60
 """Of the limit. A wider type takes a rewrite of the table: that wants weeks to be prepared."""
 
