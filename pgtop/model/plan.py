@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -180,11 +179,12 @@ class Plan:
         return any("Shared Hit Blocks" in node.raw for node in self.nodes)
 
 
+LARGEST = 1e30
+"""No counter of PostgreSQL comes near: what is larger is no figure."""
+
+
 def figure(value: object) -> float | None:
-    """A finite number, or None."""
+    """A number, or None where it is none, or none that a plan can hold."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
+    return float(value) if -LARGEST < value < LARGEST else None

@@ -325,3 +325,13 @@ def test_a_plan_that_was_not_run_shows_what_the_planner_expects() -> None:
     assert insights(plan) == ()  # without the catalogue nobody knows how large the table is
     small = _facts(rows=500.0)
     assert insights(plan, small) == ()
+
+
+def test_a_join_filter_is_seen_from_the_inner_table() -> None:
+    inner = _scan("", **{"Parent Relationship": "Inner", "Actual Loops": 100, "Actual Rows": 500_000,
+                         "Actual Total Time": 0.9})  # fmt: skip
+    del inner["Filter"]
+    loop = {"Node Type": "Nested Loop", "Join Filter": "(c.id = o.user_id)", "Actual Loops": 1,
+            "Actual Rows": 5, "Actual Total Time": 99.0, "Plans": [inner]}  # fmt: skip
+    found = _one(_plan(loop), "nl_seq_inner", _facts())
+    assert _sql(found)[0].endswith("ON public.orders (user_id);")

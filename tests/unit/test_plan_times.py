@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """The arithmetic of plans, on every analysed plan of the corpus and on small ones by hand."""
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from pgtop.analysis.plan.estimates import estimates
 from pgtop.analysis.plan.lazy import SLOP_MS
 from pgtop.analysis.plan.parse import parse
 from pgtop.analysis.plan.times import blocks, measure
+from pgtop.analysis.plan.words import NODE_TYPES
 from pgtop.model.plan import Plan, PlanError
+from pgtop.report.plan import json_parts, markdown_lines, text_lines
+from pgtop.report.plan_view import PlanView
 from tests.unit.plan_corpus import corpus, named
 
 
@@ -233,3 +237,58 @@ def test_five_thousand_nodes_are_measured_at_once() -> None:
     measure(plan)
     estimates(plan)
     assert time.perf_counter() - started < 0.5
+
+
+_KEYS = st.sampled_from(
+    """Rows Removed by Filter|Heap Fetches|Hash Batches|Original Hash Batches|Plan Width|Sort Space Used
+    |Sort Space Type|Exact Heap Blocks|Lossy Heap Blocks|Index Searches|Cache Misses|Cache Evictions
+    |Storage|Maximum Storage|Shared Read Blocks|Temp Written Blocks|Total Cost|Disabled|Sort Key
+    |Workers|Workers Launched|Full-sort Groups|Relation Name|Schema|Index Name|Index Cond|Recheck Cond
+    |Join Filter|Strategy|Cache Key|Remote SQL|Operation|Join Type|WAL Records|WAL FPI
+    |HashAgg Batches|Disk Usage""".replace("\n    ", "").split("|")
+)
+_ANY = st.one_of(
+    _VALUE,
+    st.sampled_from(
+        ["Disk", "(lower(a) = 'x'::text)", "((a)::numeric = 3.0)", "(a ~~ '%x%'::text)",
+         "((a = 1) OR (b = 2))", "(j @> '{}'::jsonb)", "((", "'", "(a = $1)", "Plain", "NOT (SubPlan 1)"]
+    ),
+    st.lists(st.one_of(st.text(max_size=3), st.just("a DESC"), st.just({"Sort Space Type": "Disk"})), max_size=2),
+    st.dictionaries(st.sampled_from(["Sort Space Disk", "Timing", "Total"]), st.integers(0, 5), max_size=2),
+)  # fmt: skip
+_BUSY = st.recursive(
+    st.tuples(st.sampled_from(sorted({*NODE_TYPES})), st.dictionaries(_KEYS, _ANY, max_size=8)).map(
+        lambda made: {"Node Type": made[0], **made[1]}
+    ),
+    lambda inner: st.builds(
+        lambda kind, raw, rows, loops, ms, plans: {
+            "Node Type": kind, **raw, "Actual Rows": rows, "Actual Loops": loops,
+            "Actual Total Time": ms, "Plan Rows": rows, "Plans": plans,
+        },
+        st.sampled_from(sorted({*NODE_TYPES})),
+        st.dictionaries(_KEYS, _ANY, max_size=8),
+        st.sampled_from([0, 1, 1e6, 1e300, "x", None]),
+        st.sampled_from([0, 1, 3, 1e5, 1e308, -1, None]),
+        st.sampled_from([0, 0.001, 50.0, 1e308, None]),
+        st.lists(inner, max_size=3),
+    ),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    _BUSY,
+    st.dictionaries(
+        st.sampled_from(["Execution Time", "Planning Time", "JIT", "Triggers", "Settings"]),
+        _ANY,
+        max_size=4,
+    ),
+)
+def test_any_tree_is_judged_and_printed(tree: dict[str, Any], beside: dict[str, Any]) -> None:
+    view = PlanView.of(_plan(tree, **beside))
+    assert "\n".join(text_lines(view))
+    assert "".join(json_parts([view]))
+    assert "\n".join(markdown_lines(view))
+    for insight in view.insights:
+        assert (insight.remedy is None) != (insight.no_remedy is None)

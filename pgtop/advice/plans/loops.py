@@ -8,6 +8,7 @@ from pgtop.advice.plans.context import INDEX_SCANS, SCANS, Context
 from pgtop.advice.plans.remedies import Proposal, index_for
 from pgtop.advice.thresholds import plans as limit
 from pgtop.analysis import units
+from pgtop.analysis.plan.conditions import seen_from
 from pgtop.model.insight import Insight
 from pgtop.model.plan import PlanNode
 
@@ -62,9 +63,11 @@ def nl_seq_inner(context: Context) -> Iterator[Insight]:
         conditions = context.about(node)
         above = context.plan.parent(node)
         if not conditions and above is not None:
-            alias = node.text("Alias")
+            own = (node.text("Alias"), node.relation)
             conditions = tuple(
-                c for c in context.filter(above, "Join Filter") if c.alias in (alias, node.relation)
+                seen
+                for each in context.filter(above, "Join Filter")
+                if (seen := seen_from(each, own)) is not None
             )
         proposal = (
             index_for(context, node, conditions)

@@ -77,6 +77,18 @@ def conditions(text: str) -> tuple[Condition, ...]:
     return tuple(_one(part) for part in _split(_bare(text), " AND "))
 
 
+def seen_from(condition: Condition, aliases: tuple[str | None, ...]) -> Condition | None:
+    """A join's condition with a table's own column on the left; None where it has none there."""
+    if condition.alias in aliases and condition.column is not None:
+        return condition
+    column, alias, expression, cast = _side(condition.value)
+    if column is None or alias not in aliases or expression is not None:
+        return None
+    other = f"{condition.alias}.{condition.column}" if condition.alias else condition.column or ""
+    operator = _MIRRORED.get(condition.operator, condition.operator)
+    return Condition(condition.text, condition.kind, column, alias, None, cast, operator, other)
+
+
 def columns(found: tuple[Condition, ...]) -> tuple[str, ...]:
     """The columns that are compared, each once, in order."""
     named = [condition.column for condition in _flat(found) if condition.column]
