@@ -134,7 +134,12 @@ def remedy(one: Case, state: VacuumState, change: Change | None = None) -> Remed
     if seen.main is None:
         toast = state.tables.get(seen.table.reltoastrelid)
         inherits = toast is not None and toast.options is None and toast.relpages > 0
-        caution = "its TOAST table inherits these options" if inherits and wanted.sets else None
+        says = []
+        if inherits and wanted.sets:
+            says.append("its TOAST table inherits these options")
+        if seen.table.relispartition and wanted.sets:
+            says.append("new partitions do not get them: each leaf has its own")
+        caution = "; ".join(says) or None
         return ddl.storage_options(
             seen.table.ident, options_of(seen.table.options), wanted, caution=caution
         )

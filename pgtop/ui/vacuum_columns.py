@@ -216,7 +216,8 @@ def _budget(state: VacuumState, settings: VacuumSettings, width: int) -> list[tu
     tone: Tone = "warning" if used is not None and used >= 0.7 else ""
     words = f"  budget {read:.0f} MiB/s read {write:.0f} write" if width >= 100 else "  budget"
     share = units.UNKNOWN if used is None else f"≈ {units.percent(used)}"
-    return [(f"{words}, used {share}", tone)]
+    whose = " by this database" if width >= 140 else ""
+    return [(f"{words}, used {share}{whose}", tone)]
 
 
 def _horizon(state: VacuumState) -> tuple[str, Tone]:

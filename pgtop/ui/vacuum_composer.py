@@ -315,6 +315,9 @@ def _ddl_lines(made: Composed, text: Text) -> None:
     text.append(f"lock  SHARE UPDATE EXCLUSIVE, {manner}: {safe(words)}\n")
     text.append("it stops no reader and no writer; a running vacuum keeps its options\n", "dim")
     text.append(
+        "counts are the server's estimates: ANALYZE overwrites, pruning lowers them\n", "dim"
+    )
+    text.append(
         "↑↓ option  0-9 . - value  Delete reset  Enter proposal  p polite/firm  y copy  u copy"
         " undo  x mark  Esc table",
         "dim",

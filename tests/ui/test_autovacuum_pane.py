@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from pgtop.model.vacuum import DatabaseAge, VacuumBlock
+from pgtop.model.vacuum import DatabaseAge, HorizonHolder, VacuumBlock
 from pgtop.ui.panes.autovacuum import AutovacuumPane
 from pgtop.ui.vacuum_composer import Composer
-from tests.factories import STARTED, counters, server
+from tests.factories import STARTED, counters, server, vitals
 from tests.ui.driving import app_of, read_again, running, screen_text, settle
 from tests.ui.fakes import FakeSource
 from tests.vacuum_facts import holder, run, settings_rows, table, use
@@ -91,6 +91,13 @@ async def test_the_worst_is_on_top_and_blocked_is_said() -> None:
         await pilot.pause()
         assert "keeps the dead rows" in screen_text(pilot)
         assert "nothing to run" in screen_text(pilot)
+
+
+async def test_sessions_that_cannot_be_seen_are_counted() -> None:
+    found = source(vitals(hidden=7))
+    found.rows[HorizonHolder] = ()
+    async with shown(found) as pilot:
+        assert "horizon ?, cannot see 7 sessions" in screen_text(pilot)
 
 
 async def test_server_text_cannot_draw() -> None:

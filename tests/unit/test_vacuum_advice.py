@@ -389,6 +389,29 @@ def test_multixacts_too() -> None:
     assert found(aged(1000, mxid=1_700_000_000)).keys() == {"wraparound.mxid"}
 
 
+def test_switched_off_the_forced_vacuum_still_comes() -> None:
+    rows = [table(xid_age=199_000_000, n_dead_tup=900_000), XidClock(1000)]
+    later = [table(xid_age=199_000_000, n_dead_tup=900_000), XidClock(61_000)]
+    one = only(facts(rows, later, autovacuum="off"))
+    assert (one.seen.next_by, one.seen.next_s) == ("freeze", 1000)
+    forced = only(facts([table(xid_age=200_000_001)], autovacuum="off"))
+    assert (forced.word, forced.seen.next_s) == ("wraparound", 0)
+
+
+def test_temporary_tables_of_others_are_no_business_of_autovacuum() -> None:
+    theirs = table(20007, relpersistence="t", n_dead_tup=10**7)
+    one = facts([table(), theirs], [table(), theirs])
+    assert 20007 not in state_of(one).pressures
+    assert not found(one)
+
+
+def test_a_leaf_is_told_that_new_partitions_start_without() -> None:
+    before, now = churning(300, relispartition=True, **BIG)
+    finding = found(facts([*before, use()], [*now, use()], version=150000))["autovacuum.late"]
+    assert finding.remedy is not None
+    assert "new partitions do not get them" in str(finding.remedy.caution)
+
+
 # -- nothing wrong -----------------------------------------------------------------------------
 
 
