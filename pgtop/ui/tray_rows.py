@@ -112,7 +112,8 @@ def _lock(row: TrayRow) -> Cell:
     if row.parts.verb == "session":
         return (("for one session", "dim"),)
     if row.target is None:
-        return (("? no schema named", "dim"),)
+        named = "no schema named" if row.parts.verb != "other" else "not known"
+        return ((f"? {named}", "dim"),)
     if row.outlook is None:
         return (("…", "dim"),)
     glyph, tone = _LOCK_TONES[row.outlook.state]
