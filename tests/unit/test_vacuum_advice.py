@@ -370,6 +370,8 @@ def test_severity_by_the_way_that_is_left(age: int, per_s: int, severity: str | 
 def test_past_forced_and_no_vacuum_for_ten_naptimes() -> None:
     old = [table(xid_age=210_000_000), DatabaseAge(5, "shop", True, True, 210_000_000, 1)]
     assert found(facts(*[old] * 12))["wraparound.xid"].severity == "notice"
+    young = [table(xid_age=150_000_000), DatabaseAge(5, "shop", True, True, 150_000_000, 1)]
+    assert "wraparound.xid" not in found(facts(*[young] * 12))
     working = [*old, run(query="autovacuum: VACUUM t (to prevent wraparound)")]
     assert "wraparound.xid" not in found(facts(*[working] * 12))
 
