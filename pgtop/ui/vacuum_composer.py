@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
@@ -21,6 +22,7 @@ from pgtop.analysis.vacuum.options import EDITABLE, OPTIONS, Change, problem
 from pgtop.analysis.vacuum.settings import VacuumSettings
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.vacuum.view import Effect, effect
+from pgtop.terminal.glyphs import ASCII
 from pgtop.terminal.safe import safe
 from pgtop.ui.vacuum_words import formula, reason
 
@@ -138,7 +140,9 @@ class Composer(VerticalScroll, can_focus=True):
         if self.composed is None or not self.is_mounted:
             return
         chosen = self.cursor if self.has_focus else None
-        text, line = composer_text(self.composed, chosen, max(40, self.size.width - 2))
+        ascii_only = bool(getattr(self.app, "ascii_only", False))
+        width = max(40, self.size.width - 2)
+        text, line = composer_text(self.composed, chosen, width, ascii_only=ascii_only)
         if text != self._text:
             self._text = text
             self.query_one(Static).update(text)
@@ -195,9 +199,21 @@ class Composer(VerticalScroll, can_focus=True):
         return names[self.cursor] if self.cursor < len(names) else None
 
 
-def composer_text(made: Composed, cursor: int | None, width: int) -> tuple[Text, int]:
+class _AsciiText(Text):
+    """Text whose pieces are put in with the terminal's few signs."""
+
+    def append(self, text: Text | str, style: str | Style | None = None) -> _AsciiText:
+        """A piece, translated."""
+        plain = text.plain if isinstance(text, Text) else text
+        super().append(safe(plain.translate(ASCII), lines=True, ascii_only=True), style)
+        return self
+
+
+def composer_text(
+    made: Composed, cursor: int | None, width: int, *, ascii_only: bool = False
+) -> tuple[Text, int]:
     """The whole pane as text, and the line on which the cursor stands."""
-    text = Text()
+    text: Text = _AsciiText() if ascii_only else Text()
     one = made.one
     text.append(f"{safe(one.seen.label)}   ", "bold")
     text.append(f"{formula(one.seen)}\n")

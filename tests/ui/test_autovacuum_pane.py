@@ -236,3 +236,13 @@ async def test_state_and_name_are_in_view_at_every_size(size: tuple[int, int]) -
         line = line_of(pilot, "public.stuck")
         assert "blocked" in line
         assert len(line) <= size[0]
+
+
+async def test_ascii_alone_where_the_terminal_has_no_more() -> None:
+    found = source(run(relid=20002))
+    async with running(found, first_pane="autovacuum", config={"ascii": True}) as pilot:
+        await pilot.press("enter")
+        await pilot.pause()
+        composer = pane(pilot).query_one(Composer)
+        assert "50 + 0.2 x" in composer._text.plain
+        assert composer._text.plain.isascii()
