@@ -224,7 +224,8 @@ async def test_the_remedy_runs_and_ends_its_finding(server: TestServer, rule: st
 async def test_statistics_end_a_misestimate(server: TestServer) -> None:
     with server.database() as name:
         server.execute(
-            "CREATE TABLE pairs WITH (autovacuum_enabled = off) AS SELECT g % 200 AS a, g % 200 AS b"
+            "CREATE TABLE pairs WITH (autovacuum_enabled = off)"
+            " AS SELECT g % 200 AS a, g % 200 AS b"
             " FROM generate_series(1, 400000) g",
             database=name,
         )
@@ -270,3 +271,77 @@ async def test_a_foreign_key_gets_its_index(server: TestServer) -> None:
                 "CREATE INDEX CONCURRENTLY visits_user_id_idx ON public.visits (user_id);",
             )
             server.execute(*found.remedy.sql, *found.remedy.undo, database=name)
+
+
+_SPILLS = {
+    "sort_disk": ("work_mem = '64kB'", "SELECT * FROM orders ORDER BY note"),
+    "hash_batch": (
+        "work_mem = '64kB', enable_mergejoin = off, enable_nestloop = off",
+        "SELECT count(*) FROM orders a JOIN orders b ON a.note = b.note",
+    ),
+    "hashagg_disk": (
+        "work_mem = '64kB', enable_sort = off",
+        "SELECT note FROM orders GROUP BY note",
+    ),
+    "storage_disk": ("work_mem = '64kB'", "SELECT count(*) OVER () FROM orders"),
+}
+
+
+@pytest.mark.parametrize("rule", _SPILLS)
+async def test_the_work_mem_that_is_named_is_enough(any_server: TestServer, rule: str) -> None:
+    settings, text = _SPILLS[rule]
+    with any_server.database() as name:
+        _fill(any_server, name)
+        async with collecting(any_server.dsn(name)) as collector, collector.second() as session:
+            if rule == "storage_disk" and collector.catalog.version_num < 180_000:
+                pytest.skip("Storage is printed from 18")
+            await session.conn.execute("SET max_parallel_workers_per_gather = 0")
+            for setting in settings.split(", "):
+                await session.conn.execute(f"SET {setting}".encode())
+            query = f"EXPLAIN (ANALYZE, BUFFERS, VERBOSE, FORMAT JSON) {text}".encode()
+
+            async def found_in() -> dict[str, tuple[str, ...]]:
+                cursor = await session.conn.execute(query)
+                (document,) = await cursor.fetchone() or (None,)
+                plans = parse(json.dumps(document))
+                facts = await plan_facts(collector, plans)
+                return {i.rule: i.remedy.sql if i.remedy else () for i in insights(plans[0], facts)}
+
+            before = await found_in()
+            for sql in before[f"plan.{rule}"]:
+                await session.conn.execute(sql.encode())
+            assert f"plan.{rule}" not in await found_in()
+
+
+async def test_vacuum_ends_heap_fetches_and_analyze_a_stale_estimate(
+    any_server: TestServer,
+) -> None:
+    with any_server.database() as name:
+        any_server.execute(
+            "CREATE TABLE t (id int, kind int) WITH (autovacuum_enabled = off)",
+            "INSERT INTO t SELECT g, 1 FROM generate_series(1, 1000) g",
+            "CREATE INDEX t_id ON t (id)",
+            database=name,
+        )
+        any_server.execute("ANALYZE t", database=name)
+        any_server.execute(
+            "INSERT INTO t SELECT g, 2 FROM generate_series(1, 50000) g", database=name
+        )
+        async with collecting(any_server.dsn(name)) as collector:
+            stale = PlanOf(text="select * from t where kind = 2", analyze=True)
+            covered = PlanOf(text="select id from t where id < 30000 order by id", analyze=True)
+            for rule, request in (("misest", stale), ("heap_fetch", covered)):
+                answer = await collector.ask(request)
+                found = {i.rule: i for i in insights(answer.plans[0], answer.facts)}
+                if rule == "heap_fetch" and "plan.heap_fetch" not in found:
+                    continue  # another plan than an index-only scan was chosen
+                remedy = found[f"plan.{rule}"].remedy
+                assert remedy is not None
+                left = set(found)
+                for _ in range(30):  # a backend that just ends may still hold the horizon back
+                    any_server.execute(*remedy.sql, database=name)
+                    after = await collector.ask(request)
+                    left = {i.rule for i in insights(after.plans[0], after.facts)}
+                    if f"plan.{rule}" not in left:
+                        break
+                assert f"plan.{rule}" not in left

@@ -147,14 +147,16 @@ def storage_disk(context: Context) -> Iterator[Insight]:
         if not on_disk and (explained or hashing):
             continue
         kb = node.figure("Maximum Storage") or 0.0
-        needed = kb * 1024 if kb else written * BLOCK
+        stored = kb * 1024 if kb else written * BLOCK
+        rows = (node.figure("Actual Rows") or 0.0) if on_disk else 0.0
+        needed = stored + rows * _by_version(context, limit.SORT_ROW_OVERHEAD)
         yield context.insight(
             "storage_disk" if on_disk else "temp_io", node, "DISK",
-            f"{node.node_type} keeps its rows on disk: {units.size(needed)}",
-            f"{context.label(node)} stores rows to read them again; {units.size(needed)} did not"
-            " fit in work_mem.",
+            f"{node.node_type} keeps its rows on disk: {units.size(stored)}",
+            f"{context.label(node)} stores rows to read them again; {units.size(stored)} did not"
+            f" fit in work_mem, ≈ {units.size(needed)} would.",
             score=context.share(node), remedy=work_mem(needed),
-            evidence={"disk_bytes": needed},
+            evidence={"disk_bytes": stored, "needed_bytes": needed},
         )  # fmt: skip
 
 
