@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 import types
 import typing
 from collections.abc import Iterator
@@ -306,6 +307,36 @@ def test_a_statement_of_no_encoding_costs_the_texts_alone(surroundings: Surround
     failed = {t.__name__: e for t, e in found.items() if getattr(e, "sqlstate", None)}
     assert set(failed) <= {"StatementText"}
     assert all(isinstance(e, SourceError) and "encoding" in e.why for e in failed.values())
+
+
+def test_a_statement_that_latin_1_cannot_hold_costs_the_texts_alone(
+    surroundings: Surroundings,
+) -> None:
+    surroundings.samples(Cell())
+    with surroundings.server.connect(surroundings._database("plain")) as conn:
+        conn.execute('SELECT 1 AS "\N{GRINNING FACE}"')
+        found = asyncio.run(_read_twice(surroundings._dsn(Cell("monitor", database="latin1"))))
+        conn.execute(FORGET)
+    failed = {t.__name__: e for t, e in found.items() if getattr(e, "sqlstate", None)}
+    assert set(failed) <= {"StatementText"}
+    assert all(isinstance(e, SourceError) and e.why for e in failed.values())
+
+
+def test_a_locked_table_is_in_nobodys_way(surroundings: Surroundings) -> None:
+    surroundings.samples(Cell())
+    name = surroundings._database("plain")
+    locked = 'parent, child, parts, parts_1, fleeting, "a schema"."Table"'
+    with surroundings.server.connect(name) as holder:
+        holder.execute("BEGIN")
+        holder.execute(f"LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE".encode())
+        holder.execute("ALTER INDEX by_expression SET (fillfactor = 60)")
+        started = time.monotonic()
+        found = asyncio.run(_read_twice(surroundings._dsn(Cell())))
+        seconds = time.monotonic() - started
+        holder.execute("ROLLBACK")
+    waited = [t.__name__ for t, e in found.items() if getattr(e, "sqlstate", None)]
+    assert waited == []
+    assert seconds < 3
 
 
 def test_nothing_of_ours_is_left(surroundings: Surroundings) -> None:
