@@ -127,13 +127,22 @@ def _late(one: Case, rule: str, says: str, state: VacuumState, settings: VacuumS
     now, then = _before_after(one, settings)
     seen = one.seen
     steps = effect_words(now, then, rule)
-    window = units.seconds(seen.long.seconds) if seen.long else "?"
+    table = seen.table
+    own = one.proposal.basis == "none"
+    if own:
+        steps.append(
+            f"its own options let {units.count(now.limits.vacuum)} dead rows gather in a table of"
+            f" {units.count(max(table.rows, table.n_live_tup))};"
+            f" {units.count(table.n_dead_tup)} are there now"
+        )
+    elif seen.long is not None:
+        steps.append(f"measured over {units.seconds(seen.long.seconds)} of counters")
     return Finding(
         rule=rule,
-        severity="notice",
+        severity="warning" if own else "notice",
         subject=subject(seen),
         title=f"{seen.label} {says}: {steps[0]}",
-        why=f"{'; '.join(steps)}. Measured over {window} of counters",
+        why="; ".join(steps),
         evidence={
             "dead_per_s": _round(one.proposal.dead_per_s),
             "vacuum_threshold": round(now.limits.vacuum),
@@ -144,7 +153,7 @@ def _late(one: Case, rule: str, says: str, state: VacuumState, settings: VacuumS
             "proposed_takes_s": _round(then.takes_s),
         },
         cost=Cost(bytes=one.proposal.saves_bytes or None),
-        confidence="estimated",
+        confidence="proved" if own else "estimated",
         remedy=remedy(one, state),
     )
 

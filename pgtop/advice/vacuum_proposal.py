@@ -65,6 +65,9 @@ def propose(seen: TableVacuum, state: VacuumState, settings: VacuumSettings) -> 
     gated = _gate(seen, state, settings)
     if gated is not None:
         return gated
+    own = _own_options(seen, settings)
+    if own is not None:
+        return own
     if seen.table.size_bytes < limits.SMALL_BYTES:
         return Proposal(word="small")
     draft = _Draft(seen, settings, _churn(seen))
@@ -142,6 +145,37 @@ def starving(
         return None
     free = sum(p.run.worker for p in state.history.now) < settings.max_workers
     return held if free else None
+
+
+_TRIGGER = (
+    "autovacuum_vacuum_threshold",
+    "autovacuum_vacuum_scale_factor",
+    "autovacuum_vacuum_max_threshold",
+)
+
+
+def _own_options(seen: TableVacuum, settings: VacuumSettings) -> Proposal | None:
+    """The table's own options let it gather more dead rows than it has rows, and it did."""
+    table = seen.table
+    mine = tuple(name for name in _TRIGGER if name in seen.options)
+    if seen.inherited or not mine or table.reltuples < 0:
+        return None
+    rows = max(table.rows, float(table.n_live_tup))
+    if seen.limits.vacuum <= limits.OWN_FRACTION * rows:
+        return None
+    if table.n_dead_tup < max(limits.OWN_DEAD_ROWS, limits.OWN_FRACTION * rows):
+        return None
+    rest = {name: value for name, value in seen.options.items() if name not in mine}
+    if triggers(table, rest, settings).vacuum * limits.FACTOR >= seen.limits.vacuum:
+        return None
+    return Proposal(
+        word="advice",
+        resets=mine,
+        rules=("autovacuum.late",),
+        dead_per_s=seen.rates.dead if seen.rates else None,
+        lasting=True,
+        saves_bytes=table.n_dead_tup / (rows + table.n_dead_tup) * table.size_bytes,
+    )
 
 
 # -- churn -------------------------------------------------------------------------------------

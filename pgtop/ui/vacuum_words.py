@@ -59,6 +59,8 @@ def reason(one: Case, state: VacuumState, settings: VacuumSettings) -> str:
 
 
 def _advice_words(one: Case, state: VacuumState) -> str:
+    if one.proposal.basis == "none":
+        return "its own options let it gather more dead rows than it has rows: RESET them"
     if one.proposal.lasting:
         window = state.window_s()
         return f"measured over {units.seconds(window)} of counters; Enter edits the proposal"

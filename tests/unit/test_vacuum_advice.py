@@ -154,6 +154,38 @@ def test_the_first_load_is_no_insert_rate() -> None:
     assert not found(facts(loaded, loaded))
 
 
+QUEUE = {
+    "relpages": 1500, "reltuples": 8000.0, "n_live_tup": 8000,
+    "options": "autovacuum_vacuum_threshold=400000\x1fautovacuum_vacuum_scale_factor=0.8",
+}  # fmt: skip
+
+
+def test_own_options_that_let_more_dead_rows_gather_than_rows() -> None:
+    """A queue somebody switched off by way of its threshold; proved on a server a minute old."""
+    rows = [table(n_dead_tup=72_000, **QUEUE), use(), counters(stats_reset=NOW - 60)]
+    finding = found(facts(rows))["autovacuum.late"]
+    assert finding.confidence == "proved"
+    assert finding.remedy is not None
+    assert finding.remedy.sql == (
+        "ALTER TABLE public.t20001 RESET (autovacuum_vacuum_threshold,"
+        " autovacuum_vacuum_scale_factor);",
+    )
+    assert finding.remedy.undo == (
+        "ALTER TABLE public.t20001 SET (autovacuum_vacuum_threshold = 400000,"
+        " autovacuum_vacuum_scale_factor = 0.8);",
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"n_dead_tup": 7000}, {"n_dead_tup": 72_000, "options": None},
+     {"n_dead_tup": 72_000, "options": "autovacuum_vacuum_threshold=500"}],
+)  # fmt: skip
+def test_own_options_that_did_no_harm(fields: dict[str, Any]) -> None:
+    rows = [table(**{**QUEUE, **fields}), use(), counters(stats_reset=NOW - 60)]
+    assert "autovacuum.late" not in found(facts(rows))
+
+
 def test_hot_updates_are_pruned_and_do_not_count() -> None:
     before, now = churning(300, **BIG)
     hot = use(n_tup_hot_upd=before[0].n_tup_upd)

@@ -124,6 +124,12 @@ FILLFACTOR_NEWPAGE = 0.25
 FILLFACTOR_ROWS = 20.0
 """Fewer rows a page need more room: 80 in place of 90."""
 
+OWN_FRACTION = 1.0
+"""A table's own options let it gather more dead rows than it has rows: nobody meant that …"""
+
+OWN_DEAD_ROWS = 10_000.0
+"""… and it did, by so many at least: proved at once, whatever the counters' age."""
+
 NAPTIME_S = 10
 """What a naptime that limits is shortened to; shorter wakes the launcher for nothing."""
 
