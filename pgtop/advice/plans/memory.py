@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,6 +20,15 @@ def _by_version(context: Context, table: tuple[tuple[int, int], ...]) -> int:
     """The cautious figure where the version is not known."""
     version = context.facts.version_num if context.facts else 0
     return next(amount for least, amount in table if version >= least)
+
+
+def _in_memory(context: Context, disk: float, rows: float) -> float:
+    """Bytes that tuples take in memory which took `disk` bytes in a file."""
+    version = context.facts.version_num if context.facts else 0
+    if version >= limit.SORT_CONTEXT_VERSION or rows < 1 or disk <= 0:
+        return disk + rows * limit.SORT_ROW_OVERHEAD
+    chunk = 2.0 ** math.ceil(math.log2(max(disk / rows, 8.0)))
+    return rows * (chunk + limit.SORT_CHUNK_OVERHEAD)
 
 
 def _parts(node: PlanNode) -> Iterator[Mapping[str, Any]]:
@@ -49,7 +59,7 @@ def sort_disk(context: Context) -> Iterator[Insight]:
         if not spilled:
             continue
         rows = node.figure("Actual Rows") or 0.0
-        needed = max(spilled) * 1024 + rows * _by_version(context, limit.SORT_ROW_OVERHEAD)
+        needed = _in_memory(context, max(spilled) * 1024, rows)
         each = " in each process" if len(spilled) > 1 else ""
         yield context.insight(
             "sort_disk", node, "DISK",
@@ -149,7 +159,7 @@ def storage_disk(context: Context) -> Iterator[Insight]:
         kb = node.figure("Maximum Storage") or 0.0
         stored = kb * 1024 if kb else written * BLOCK
         rows = (node.figure("Actual Rows") or 0.0) if on_disk else 0.0
-        needed = stored + rows * _by_version(context, limit.SORT_ROW_OVERHEAD)
+        needed = _in_memory(context, stored, rows)
         yield context.insight(
             "storage_disk" if on_disk else "temp_io", node, "DISK",
             f"{node.node_type} keeps its rows on disk: {units.size(stored)}",

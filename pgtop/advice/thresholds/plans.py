@@ -62,9 +62,15 @@ NL_MISEST_SHARE = 0.3
 STATISTICS_TARGET = 1_000
 """Ten times default_statistics_target: MCV lists and histograms ten times as long."""
 
-SORT_ROW_OVERHEAD = ((170_000, 48), (0, 80))
-"""(from version, bytes a row) of a sort in memory beyond its size on disk. Measured with
-200,000 rows: 17.8 MB on disk were 34.0 MB in memory on 13 and 26.5 MB on 18."""
+SORT_ROW_OVERHEAD = 48
+"""Bytes a row of a sort in memory beyond its size on disk, from 15, whose tuples lie in a
+generation context. 200,000 rows: 17.8 MB on disk were 26.5 MB in memory on 18."""
+
+SORT_CHUNK_OVERHEAD = 40
+"""Up to 14 each tuple's chunk is a power of two, and this much more a row (aset.c, SortTuple).
+200,000 rows: 4.5, 17.8, 44.4 MB on disk were 14.8, 34.0, 58.4 MB in memory on 13."""
+
+SORT_CONTEXT_VERSION = 150_000
 
 HASH_ROW_OVERHEAD = 50
 """Bytes a row of a hash table beyond the row's width; 9.9 MB for 200,000 rows of 8 bytes."""
