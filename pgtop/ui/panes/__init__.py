@@ -38,6 +38,8 @@ class Tab:
 PANES: tuple[Tab, ...] = (
     Tab("queries", "3", "Queries", "Query", "QueriesPane", ("query.",)),
     Tab("plan", "4", "Plan", "Plan", "PlanPane"),
+    Tab("indexes", "5", "Indexes", "Index", "IndexesPane",
+        ("index.", "table.bloated", "table.stale_statistics", "sequence.")),
     Tab("autovacuum", "6", "Autovacuum", "Vacuum", "AutovacuumPane",
         ("autovacuum.", "wraparound.", "table.fillfactor", "partition.")),
     Tab("tray", "9", "DDL", "DDL", "TrayPane"),

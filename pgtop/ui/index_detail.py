@@ -1,0 +1,111 @@
+"""The foot of the Indexes tab: definition, figures, why, DDL and undo of one row."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from pgtop.advice.indexes import why_kept
+from pgtop.analysis import units
+from pgtop.analysis.bloat import Bloat
+from pgtop.model.finding import Finding
+from pgtop.model.index import Definition, IndexBuild
+from pgtop.model.sample import SourceError
+from pgtop.terminal.safe import safe
+from pgtop.ui.index_rows import SUPPORT, IndexRow, KeyRow, TableRow
+from pgtop.ui.text import sql_text
+
+
+def index_text(
+    row: IndexRow, known: Definition | SourceError | None, builds: tuple[IndexBuild, ...]
+) -> Text:
+    """Everything about one index."""
+    text = Text()
+    if isinstance(known, Definition) and known.sql:
+        text.append_text(sql_text(known.sql))
+        size = f"   {units.size(known.size_bytes)} now" if known.size_bytes is not None else ""
+        text.append(f"{size}\n")
+    elif isinstance(known, Definition):
+        text.append(f"{safe(row.index.ident)}: locked by another session\n", "bold")
+    elif isinstance(known, SourceError):
+        text.append(f"{safe(row.index.ident)}: {safe(known.why)}\n")
+    else:
+        text.append(f"{safe(row.index.ident)}   asking for its definition …\n", "dim")
+    text.append(f"bloat {bloat_words(row.bloat)}\n")
+    for build in builds:
+        if build.relid == row.index.indrelid:
+            text.append(f"{build_words(build)}\n", "bold")
+    kept = why_kept(row.found, row.index)
+    if kept is not None:
+        text.append(f"not to be dropped: {safe(kept)}\n")
+    _findings(text, row.findings)
+    return text
+
+
+def bloat_words(bloat: Bloat) -> str:
+    """What is known of bloat, and how."""
+    if bloat.bytes is None or bloat.fraction is None:
+        return f"not estimated: {bloat.why}"
+    how = "measured" if bloat.source == "measured" else "≈ estimated from statistics"
+    wasted = f"{units.size(bloat.bytes)}, {units.percent(bloat.fraction)}"
+    if bloat.bytes < 0:
+        wasted = f"none: a rebuild would take {units.size(-bloat.bytes)} more"
+    return f"{wasted}   {how}" + (f"; {bloat.why}" if bloat.why else "")
+
+
+def build_words(build: IndexBuild) -> str:
+    """How far a build is and whom it waits for."""
+    done, total = build.blocks_done or build.tuples_done, build.blocks_total or build.tuples_total
+    far = f" {units.percent((done or 0) / total)}" if total else ""
+    waits = f", waits for pid {build.current_locker_pid}" if build.current_locker_pid else ""
+    return f"pid {build.pid}: {safe(build.command or '')}, {safe(build.phase or '')}{far}{waits}"
+
+
+def table_text(row: TableRow) -> Text:
+    """Everything about one table."""
+    text = Text(f"{safe(row.table.ident)}\n", "bold")
+    table, use = row.table, row.found.usage.table_uses.get(row.table.relid)
+    text.append(
+        f"{units.count(table.reltuples if table.reltuples >= 0 else None)} rows when last counted,"
+        f" {units.count(table.n_dead_tup)} dead; inserted {units.count(table.n_tup_ins)}, updated"
+        f" {units.count(table.n_tup_upd)}, deleted {units.count(table.n_tup_del)}\n"
+    )
+    if use is not None:
+        text.append(
+            f"read whole {units.count(use.seq_scan)} times,"
+            f" {units.count(use.seq_tup_read)} rows by that\n"
+        )
+    text.append(f"bloat {bloat_words(row.bloat)}\n")
+    _findings(text, row.findings)
+    return text
+
+
+def key_text(row: KeyRow) -> Text:
+    """Everything about one foreign key."""
+    text = Text(f"{safe(row.foreign_key.conname)} ({safe(row.foreign_key.columns)})\n", "bold")
+    deleted = row.found.usage.deleted(row.foreign_key.confrelid)
+    text.append(
+        f"index: {SUPPORT[row.support]}; {units.count(deleted)} referenced rows deleted since the"
+        f" counters began, each reads {units.size(row.pages * 8192)}\n"
+    )
+    if not row.findings:
+        text.append("no finding: nothing was deleted there, or the table is small\n")
+    _findings(text, row.findings)
+    return text
+
+
+def _findings(text: Text, findings: tuple[Finding, ...]) -> None:
+    for finding in findings:
+        text.append(f"\n! {safe(finding.title)}\n", "bold")
+        text.append(f"{safe(finding.why)}\n")
+        if finding.remedy is None:
+            text.append(f"{safe(finding.no_remedy or '')}\n")
+            continue
+        for statement in finding.remedy.sql:
+            text.append_text(sql_text(statement))
+            text.append("\n")
+        for statement in finding.remedy.undo:
+            text.append("undo  ", "dim")
+            text.append_text(sql_text(statement))
+            text.append("\n")
+        text.append(f"lock  {finding.remedy.lock}   ", "dim")
+        text.append(f"{safe(finding.remedy.caution or '')}\n", "dim")

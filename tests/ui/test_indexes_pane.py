@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from typing import Any
+
+from pgtop.model.index import (
+    CounterWindow,
+    Definition,
+    DefinitionOf,
+    Index,
+    IndexUse,
+    KeysOf,
+    StatisticsOf,
+    ValuesOf,
+)
+from pgtop.model.sample import SourceError
+from pgtop.model.table import Table
+from tests.factories import STARTED
+from tests.hostile import CORPUS
+from tests.ui.driving import read_again, running, screen_text, segments, settle
+from tests.ui.fakes import FakeSource
+
+VALID, READY, LIVE = 32, 64, 128
+
+
+def index(oid: int, name: str, key: str = "1", /, **fields: Any) -> Index:
+    keys = len(key.split())
+    defaults: dict[str, Any] = {
+        "indexrelid": oid, "indrelid": 20_000, "ident": f"public.{name}", "schemaname": "public",
+        "relname": name, "table_ident": "public.orders", "relkind": "i", "amname": "btree",
+        "relpages": 1_000, "reltuples": 1e5, "options": None, "parent": 0, "indnatts": keys,
+        "indnkeyatts": keys, "flags": VALID | READY | LIVE | 8, "indkey": key,
+        "indcollation": " ".join("0" * keys), "indclass": " ".join(["1978"] * keys),
+        "indoption": " ".join("0" * keys), "indexprs": None, "indpred": None,
+        "builder_pid": None, "created_at": None,
+    }  # fmt: skip
+    return Index(**{**defaults, **fields})
+
+
+def table(relid: int = 20_000, name: str = "orders", **fields: Any) -> Table:
+    defaults: dict[str, Any] = dict.fromkeys(Table._fields, 0)
+    defaults.update(
+        relid=relid, ident=f"public.{name}", schemaname="public", relname=name, relkind="r",
+        relpersistence="p", relispartition=False, relpages=5_000, reltuples=1e5, options=None,
+        owner="web",
+    )  # fmt: skip
+    return Table(**{**defaults, **fields})
+
+
+def use(oid: int, scans: int) -> IndexUse:
+    return IndexUse(oid, scans, scans, scans, None, 0, 0)
+
+
+def window(days: float, **fields: Any) -> CounterWindow:
+    defaults: dict[str, Any] = {
+        "stats_reset": STARTED - days * 86_400, "discarded_at": None, "in_recovery": False,
+        "replicas": 0, "hidden_builds": 0, "shared_buffers": 1 << 27, "nondeterministic": "",
+    }  # fmt: skip
+    return CounterWindow(**{**defaults, **fields})
+
+
+def shop(days: float = 60, *more: Any) -> FakeSource:
+    source = FakeSource(
+        table(), window(days), index(1, "by_user", "1"), index(2, "by_user_day", "1 2"),
+        index(3, "by_note", "3"), use(1, 40), use(2, 7), use(3, 0), *more,
+    )  # fmt: skip
+    source.answers = {
+        KeysOf: {1: "user_id", 2: "user_id, day", 3: "note"},
+        StatisticsOf: (), ValuesOf: (),
+        DefinitionOf: Definition(3, "CREATE INDEX by_note ON public.orders (note)", 8 << 20, None),
+    }  # fmt: skip
+    return source
+
+
+async def test_views_by_one_key_each_and_back() -> None:
+    async with running(shop(), size=(150, 30), first_pane="indexes") as pilot:
+        assert "all 3" in screen_text(pilot)
+        await pilot.press("u")
+        shown = screen_text(pilot)
+        assert "unused 1" in shown
+        assert "by_note on public.orders (note)" in shown
+        assert "by_user " not in shown
+        await pilot.press("d")
+        assert "redundant by_user on public.orders (user_id)" in screen_text(pilot)
+        await pilot.press("d")
+        assert "all 3" in screen_text(pilot)
+        await pilot.press("T")
+        assert "public.orders" in screen_text(pilot)
+        await pilot.press("m")
+        assert "every foreign key has an index" in screen_text(pilot)
+
+
+async def test_the_window_is_always_said() -> None:
+    async with running(shop(3), size=(80, 24), first_pane="indexes") as pilot:
+        assert "counters 3 d (young)" in screen_text(pilot)
+    async with running(shop(60), size=(150, 24), first_pane="indexes") as pilot:
+        assert "counters 60 d" in screen_text(pilot)
+
+
+async def test_a_locked_index_is_said_in_its_own_row_only() -> None:
+    source = shop()
+    source.answers[DefinitionOf] = Definition(1, None, None, "locked")
+    async with running(source, size=(150, 30), first_pane="indexes") as pilot:
+        await pilot.press("enter")
+        await pilot.pause(0.3)
+        await settle(pilot)
+        assert "locked by another session" in screen_text(pilot)
+        assert "by_user_day on public.orders" in screen_text(pilot)
+
+
+async def test_the_foot_has_the_ddl_and_its_undo() -> None:
+    async with running(shop(), size=(150, 40), first_pane="indexes") as pilot:
+        await pilot.press("u", "enter")
+        await pilot.pause(0.3)
+        await settle(pilot)
+        await read_again(pilot)
+        shown = screen_text(pilot)
+        assert "DROP INDEX CONCURRENTLY public.by_note;" in shown
+        assert "undo  CREATE INDEX CONCURRENTLY by_note ON public.orders (note);" in shown
+
+
+async def test_no_statistics_is_a_question_mark_not_zero() -> None:
+    async with running(shop(), size=(150, 30), first_pane="indexes") as pilot:
+        row = next(line for line in screen_text(pilot).split("\n") if "by_note" in line)
+        assert row.split()[:3] == ["7.81", "MB", "?"]
+
+
+async def test_hostile_names_are_harmless() -> None:
+    named = [index(10 + i, name, ident=name, table_ident=name) for i, name in enumerate(CORPUS)]
+    async with running(shop(60, *named), size=(150, 60), first_pane="indexes") as pilot:
+        for text in segments(pilot):
+            assert text.isprintable(), ascii(text)
+
+
+async def test_what_cannot_be_read_is_said() -> None:
+    source = shop()
+    source.errors[Index] = SourceError("index: no answer", lasting=True)
+    async with running(source, first_pane="indexes") as pilot:
+        assert "no answer" in screen_text(pilot)
