@@ -345,3 +345,25 @@ async def test_vacuum_ends_heap_fetches_and_analyze_a_stale_estimate(
                     if f"plan.{rule}" not in left:
                         break
                 assert f"plan.{rule}" not in left
+
+
+async def test_a_search_path_is_a_value_and_no_sql(any_server: TestServer) -> None:
+    with any_server.database() as name:
+        _fill(any_server, name)
+        any_server.execute(
+            'CREATE SCHEMA "it\'s"', 'CREATE TABLE "it\'s".hidden (a int)', database=name
+        )
+        async with collecting(any_server.dsn(name)) as collector:
+            path = '"it\'s", public'
+            answer = await collector.ask(
+                PlanOf(text="select * from hidden where a = $1", search_path=path)
+            )
+            assert answer.plans[0].root.text("Schema") == "it's"
+            with pytest.raises(SourceError):
+                await collector.ask(
+                    PlanOf(text="select 1", search_path="x', true); drop table orders; --")
+                )
+            with pytest.raises(SourceError):
+                await collector.ask(PlanOf(text="select * from orders", search_path="nowhere"))
+            plain = await collector.ask(PlanOf(text="select * from orders"))
+            assert plain.plans[0].root.relation == "orders"
