@@ -295,7 +295,7 @@ class Workload:
                 continue
             if row.query.startswith(OWN):
                 continue
-            key = (row.userid, row.dbid, row.query_id, True)
+            key: StatementKey = (row.userid, row.dbid, row.query_id, True)
             if key not in known and (*key[:3], None) in known:
                 key = (*key[:3], None)
             number, oldest = running.get(key, (0, 0.0))

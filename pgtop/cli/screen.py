@@ -111,6 +111,10 @@ async def _screen(
     # Read while Textual is still being imported; the texts, which cost more, follow.
     first = asyncio.ensure_future(collector.read(FIRST))
     ui = await loading
+    unknown = ui.unknown_theme(config.theme)
+    if unknown:
+        await collector.close()
+        return _fail(unknown, USAGE)
     if plain_glyphs_needed():
         config = replace(config, ascii=True)
     app = ui.PgtopApp(

@@ -29,6 +29,10 @@ SLICE = 1_000
 FROZEN_AFTER_S = STATEMENT_TIMEOUT_MS / 1_000 + 3.0
 """With no answer by then the link is frozen: the server would have cancelled by itself."""
 
+CANCEL_S = 0.6
+"""For a cancel to reach the server and be answered; then the line is cut, and from 14 on
+client_connection_check_interval ends the query there."""
+
 _DEFAULTS = {
     "fallback_application_name": "pgtop",
     "connect_timeout": "5",
@@ -211,7 +215,7 @@ class Session:
             done, _ = await asyncio.wait({task}, timeout=limit)
         except asyncio.CancelledError:
             task.cancel()  # psycopg then cancels the query on the server
-            _, pending = await asyncio.wait({task}, timeout=1)
+            _, pending = await asyncio.wait({task}, timeout=CANCEL_S)
             if pending:
                 self.abandon()
             raise
@@ -284,7 +288,7 @@ class Session:
         if not self.conn.closed:
             if self.conn.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
                 try:
-                    await asyncio.wait_for(self.conn.cancel_safe(timeout=0.8), 1.0)
+                    await asyncio.wait_for(self.conn.cancel_safe(timeout=CANCEL_S), CANCEL_S)
                 except (psycopg.Error, OSError, asyncio.TimeoutError):
                     self.abandon()
             await self.conn.close()

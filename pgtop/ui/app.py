@@ -35,6 +35,9 @@ from pgtop.ui.tray_keeping import TrayKeeping
 LEAST_WIDTH, LEAST_HEIGHT = 60, 15
 """Below this the screen says that it is too small."""
 
+THEMES = {"dark": "textual-dark", "light": "textual-light", "ansi": "ansi-dark"}
+"""Short names for Textual's."""
+
 TITLES = {tab.DIGIT: tab.TITLE for tab in PANES}
 
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -378,6 +381,14 @@ def _copy(app: PgtopApp, text: str, what: str) -> Callable[[], None]:
     return lambda: app.copy_text(text, what)
 
 
+def unknown_theme(name: str) -> str | None:
+    """Why there is no such theme, with those there are; None if there is."""
+    from textual.theme import BUILTIN_THEMES
+
+    known = ("auto", *THEMES, *BUILTIN_THEMES)
+    return None if name in known else f"there is no theme {name!r}: {', '.join(sorted(known))}"
+
+
 def _theme(name: str, probe: Probe) -> str:
     plain_terminal = os.environ.get("TERM", "") in ("linux", "vt100", "vt220", "xterm", "screen")
     truecolor = os.environ.get("COLORTERM", "") in ("truecolor", "24bit")
@@ -385,4 +396,4 @@ def _theme(name: str, probe: Probe) -> str:
         if plain_terminal and not truecolor:
             return "ansi-light" if probe.light else "ansi-dark"
         return "textual-light" if probe.light else "textual-dark"
-    return {"dark": "textual-dark", "light": "textual-light", "ansi": "ansi-dark"}.get(name, name)
+    return THEMES.get(name, name)

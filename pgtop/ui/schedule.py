@@ -95,7 +95,7 @@ class Schedule:
         """End; a reading under way is cancelled on the server."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait({self._task}, timeout=1.2)
+            await asyncio.wait({self._task}, timeout=0.9)
 
     def now(self, *, again: bool = False) -> None:
         """Read at once: a key asked for it, or another tab came into view.
