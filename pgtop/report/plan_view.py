@@ -261,4 +261,4 @@ def prefix(plan: Plan, node: PlanNode) -> str:
             lines.append("   " if last else "│  ")
         current = above
     hidden = node.depth - len(lines)
-    return (f"⋯{hidden} " if hidden > 0 else "") + "".join(reversed(lines))
+    return (f"…{hidden} " if hidden > 0 else "") + "".join(reversed(lines))
