@@ -104,7 +104,8 @@ def test_nothing_is_left_behind() -> None:
 
 
 OWNER = """
-import time
+import signal, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever started the tests, nohup say
 from pgtop.demo.server import private_server
 with private_server() as server:
     print(server.directory, server.pid, flush=True)
