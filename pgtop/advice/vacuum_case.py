@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from pgtop.advice import Facts, NeedsTime, NotPossible, ddl
 from pgtop.advice.thresholds import autovacuum as limits
-from pgtop.advice.vacuum_proposal import Proposal, Word, propose
+from pgtop.advice.vacuum_gates import Proposal, Word
+from pgtop.advice.vacuum_proposal import propose
 from pgtop.analysis.vacuum.options import OPTIONS, Change, after
 from pgtop.analysis.vacuum.settings import VacuumSettings
 from pgtop.analysis.vacuum.state import VacuumState
