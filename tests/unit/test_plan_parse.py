@@ -302,11 +302,11 @@ def _nested(depth: int, form: str) -> str:
 @pytest.mark.parametrize("form", ["json", "xml", "yaml", "text"])
 def test_five_thousand_levels(form: str) -> None:
     depth = 5_000 if form in ("json", "xml") else 1_000  # indentation alone is 75 MB at 5,000
-    started = time.perf_counter()
+    started = time.process_time()
     (plan,) = parse(_nested(depth, form))
     assert len(plan.nodes) == depth
     assert plan.nodes[-1].depth == depth - 1
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 _PIECES = st.sampled_from(
@@ -365,20 +365,20 @@ def test_any_json_below_a_node_is_kept(value: object, node_type: str) -> None:
 )  # fmt: skip
 def test_hostile_length_takes_bounded_time(piece: str) -> None:
     text = "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n  " + piece * (300_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     with contextlib.suppress(PlanError):
         parse(text)
-    assert time.perf_counter() - started < 4
+    assert time.process_time() - started < 4
 
 
 def test_a_megabyte_is_read_in_seconds() -> None:
     text = corpus().get("pg18/append_200.text", "")
     text = text or corpus()["pg18/append_200.v.text"]
     whole = "\n\n".join([text] * (1_000_000 // len(text) + 1))
-    started = time.perf_counter()
+    started = time.process_time()
     plans = parse(whole)
     assert len(plans) > 1
-    assert time.perf_counter() - started < 4
+    assert time.process_time() - started < 4
 
 
 def _psql() -> dict[str, str]:

@@ -233,10 +233,10 @@ def test_five_thousand_nodes_are_measured_at_once() -> None:
         for _ in range(5_000)
     ]  # fmt: skip
     plan = _plan(_node("Append", 600.0, *members, **{"Shared Hit Blocks": 15_000}))
-    started = time.perf_counter()
+    started = time.process_time()
     measure(plan)
     estimates(plan)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 _KEYS = st.sampled_from(
