@@ -95,7 +95,9 @@ def _settings(facts: Facts) -> tuple[VacuumSetting, ...]:
 
 def _never(found: IndexFacts, table: Table, off: bool) -> bool:
     """Never analysed, and nobody is about to: autovacuum is off, or did not come in time."""
-    if table.reltuples >= 0 or table.n_live_tup < limits.STALE_ROWS:
+    old = found.server is not None and found.server.version_num < 140000
+    unknown = table.reltuples < 0 or (old and table.reltuples == 0 and table.relpages == 0)
+    if not unknown or table.n_live_tup < limits.STALE_ROWS:
         return False
     if off or table.option("autovacuum_enabled") in ("false", "off", "0", "no"):
         return True
