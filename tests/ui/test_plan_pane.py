@@ -236,10 +236,10 @@ async def test_five_thousand_nodes_open_and_move_at_once() -> None:
     async with running(FakeSource(), first_pane="plan") as pilot:
         pane = await _opened(pilot, text)
         await pilot.press("right")
-        started = time.perf_counter()
+        started = time.process_time()
         for _ in range(10):
             pane.table.action_move(1)
-        assert (time.perf_counter() - started) / 10 < 0.03
+        assert (time.process_time() - started) / 10 < 0.03
         assert pane.table.row_count == 5_001
 
 
