@@ -15,6 +15,7 @@ from dataclasses import astuple, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from pgtop.cli.first import FIRST
 from pgtop.db.queries import QUERIES
 from pgtop.db.query import as_row
 from pgtop.model.request import AnswerT, Request
@@ -58,6 +59,7 @@ class Recording:
         ]
         self.answers: dict[type[Any], Any] = {}
         self.reads = 0
+        self._held: dict[type[Any], Sample[Any] | SourceError] = {}
 
     def _loaded(self, part: dict[str, Any]) -> Reading:
         samples: dict[type[Any], Sample[Any] | SourceError] = {}
@@ -81,10 +83,11 @@ class Recording:
     async def read(self, types: Iterable[type[Any]]) -> Reading:
         """The next reading, cut to the types that are asked for."""
         reading = self._readings[min(self.reads, self.length - 1)]
+        self._held.update(reading.samples)
         self.reads += 1
         missing = SourceError("not in the recording")
         return Reading(
-            samples={kind: reading.samples.get(kind, missing) for kind in types},
+            samples={kind: self._held.get(kind, missing) for kind in types},
             taken_at=reading.taken_at,
             arrived_at=time.monotonic(),
             server_ms=reading.server_ms,
@@ -94,7 +97,11 @@ class Recording:
     async def ask(self, request: Request[AnswerT]) -> AnswerT:
         """What the test put there for this kind of question; texts are in the recording."""
         if isinstance(request, TextsOf):
-            texts = self._readings[-1].sample(StatementText).rows
+            texts = (
+                [r for r in self._readings if StatementText in r.samples][-1]
+                .sample(StatementText)
+                .rows
+            )
             return tuple(t for t in texts if t.queryid in request.queryids)  # type: ignore[return-value]
         answer = self.answers.get(type(request))
         if answer is None:
@@ -122,8 +129,10 @@ async def _record(conninfo: str, file: Path) -> None:
     await collector.open()
     await asyncio.sleep(20)  # until the load has found its pace
     readings = []
-    for _ in range(READINGS):
-        readings.append(await collector.read([*QUERIES, Link]))
+    for number in range(READINGS):
+        # Slow lanes twice, as a minute apart; the last reading costs what a tick costs.
+        types = (*QUERIES, Link) if number in (0, READINGS - 2) else FIRST
+        readings.append(await collector.read(types))
         await asyncio.sleep(INTERVAL_S)
     await collector.close()
     write(readings, file)

@@ -22,7 +22,7 @@ def keys_of(node: DOMNode | type[DOMNode], app: Any) -> list[tuple[str, str]]:
     for bound in (b for many in _bindings(node).key_to_bindings.values() for b in many):
         if bound.description:
             keys.setdefault(bound.description, []).append(app.get_key_display(bound))
-    return [(" ".join(sorted(set(names), key=len)), text) for text, names in keys.items()]
+    return [(" ".join(sorted(dict.fromkeys(names), key=len)), text) for text, names in keys.items()]
 
 
 def _bindings(node: DOMNode | type[DOMNode]) -> Any:
