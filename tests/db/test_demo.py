@@ -22,8 +22,10 @@ from pgtop.demo import shop
 from pgtop.demo.server import Server, private_server
 
 READY = """
-import sys, time
-from pgtop.cli import report
+import signal, sys, time
+# whatever started the tests: nohup and shells in the background ignore these
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pgtop.cli.demo import run_demo
 
 def run(conninfo):
