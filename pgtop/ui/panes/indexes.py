@@ -120,6 +120,8 @@ class IndexesPane(LivePane):
         self._names: dict[int, str] = {}
         self._tags: dict[tuple[str | None, str], tuple[Finding, ...]] = {}
         self._judged: Any = None
+        self._order: tuple[tuple[Any, ...], list[Index]] | None = None
+        self._big_of: tuple[Any, list[Index]] | None = None
         self._sequences_at = -1e9
         self._definition: Definition | SourceError | None = None
         self._definition_key: int | None = None
@@ -169,7 +171,7 @@ class IndexesPane(LivePane):
         self._tags = tags
 
     def _show_indexes(self, found: IndexFacts) -> int:
-        rows = self._sorted(self._indexes(found), INDEX_SORTS, found)
+        rows = self._ordered(found)
         self._use(index_columns())
         self.table.show(
             [row.indexrelid for row in rows],
@@ -178,6 +180,27 @@ class IndexesPane(LivePane):
             ),
         )
         return len(rows)
+
+    def _ordered(self, found: IndexFacts) -> list[Index]:
+        """The view's rows in their order; kept where only new catalogue rows would change it."""
+        column = self.table.sort_column
+        state = (self.mode, column, self.table.descending, self.filter_text, found.by_table)
+        lasting = self.mode == "all" and column in ("size", "index")
+        kept = self._order
+        if lasting and kept is not None and kept[0][:4] == state[:4] and kept[0][4] is state[4]:
+            return kept[1]
+        rows = self._sorted(self._indexes(found), INDEX_SORTS, found)
+        self._order = (state, rows) if lasting else None
+        return rows
+
+    def _big(self, found: IndexFacts) -> list[Index]:
+        """Indexes that are big enough for an estimate, the biggest first."""
+        if self._big_of is None or self._big_of[0] is not found.by_table:
+            rows = [i for many in found.by_table.values() for i in many]
+            rows = [i for i in rows if i.relpages >= LEAST_PAGES]
+            rows.sort(key=lambda i: -i.relpages)
+            self._big_of = (found.by_table, rows)
+        return self._big_of[1]
 
     def _use(self, columns: Listed[Column[Any]]) -> None:
         """Change the columns; rows of another kind go first, they do not fit them."""
@@ -284,8 +307,8 @@ class IndexesPane(LivePane):
         return Line(tuple(left), (self._window_words(found),), urgent=True)
 
     def _progress(self, found: IndexFacts) -> tuple[str, Tone]:
-        waiting = sum(1 for i in found.estimates.indexes() if self._waits(found, i))
-        total = sum(1 for _ in found.estimates.indexes()) if waiting else 0
+        total = len(self._big(found))
+        waiting = sum(1 for i in self._big(found) if self._waits(found, i))
         if not waiting:
             return ("", "")
         return (f"bloat of {units.count(total - waiting)} of {units.count(total)}", "notice")
@@ -343,8 +366,7 @@ class IndexesPane(LivePane):
                 index is None and big and not estimates.columns(relid)
             ):
                 waiting[relid] = None
-        rest = [i for i in estimates.indexes() if self._waits(found, i)]
-        rest.sort(key=lambda i: -i.relpages)
+        rest = [i for i in self._big(found) if self._waits(found, i)]
         waiting.update(dict.fromkeys(i.indrelid for i in rest))
         return list(waiting)
 
