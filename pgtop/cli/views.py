@@ -12,7 +12,7 @@ from pgtop.analysis.derived import Board
 from pgtop.analysis.redact import mask_literals
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.workload import OWN, Workload
-from pgtop.cli.first import ALWAYS
+from pgtop.cli.first import ALWAYS, FIRST
 from pgtop.cli.questions import ask_definitions, ask_sequences
 from pgtop.model.index import (
     ColumnStatistics,
@@ -70,10 +70,15 @@ class Watch:
         self._first_at: float | None = None
 
     async def read(self, *, first: bool = False, last: bool = False) -> None:
-        """One reading; texts only the first time, and the last if new statements came up."""
+        """One reading: what is costly (tables, indexes) only the first and the last time, texts
+        the last time only if new statements came up."""
         workload = self.board.derived.get(Workload)
         texts = first or (last and workload is not None and bool(workload.textless))
-        kinds = [kind for kind in self._types if texts or kind is not StatementText]
+        kinds = [
+            kind
+            for kind in self._types
+            if (texts if kind is StatementText else first or last or kind in FIRST)
+        ]
         reading = await self._source.read(kinds)
         self.board.take(reading)
         self._server_ms += reading.server_ms
