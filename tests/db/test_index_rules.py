@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from pgtop.advice import Facts, Verdict, judge
 from pgtop.advice.indexes import INDEX_RULES
@@ -36,6 +37,7 @@ from pgtop.model.table import Partition, Table, TableUse
 from pgtop.model.vacuum import HorizonHolder, ParentStatistics, VacuumSetting
 from tests.db.index_cases import COLUMNS, FOREIGN_KEYS, REDUNDANT
 from tests.db.reading import collecting
+from tests.servers import TestServer, standby
 
 KINDS: tuple[type[Any], ...] = (
     Server, Index, IndexUse, Table, TableUse, Partition, ForeignKey, OperatorClass, CounterWindow,
@@ -194,10 +196,11 @@ def flushed(dsn: str) -> None:
     """Counters of this session are visible to others at once from 15, before only later."""
     with psycopg.connect(dsn, autocommit=True) as conn:
         for _ in range(100):
-            row = conn.execute(
-                "SELECT n_tup_del FROM pg_stat_user_tables WHERE relname = 'users'"
-            ).fetchone()
-            if row is not None and row[0]:
+            (seen,) = conn.execute(
+                "SELECT count(*) FROM pg_stat_user_tables WHERE relname = 'users' AND n_tup_del > 0"
+                " OR relname = 'silent' AND n_live_tup >= 5000"
+            ).fetchone() or (0,)
+            if seen == 2:
                 return
             time.sleep(0.1)
 
@@ -266,3 +269,26 @@ async def test_a_role_without_any_grant(any_database: str) -> None:
     board, verdict = await judged(any_database, user="nobody_role")
     assert len(Facts(board.samples).rows(Index)) > 0
     assert verdict.findings == ()
+
+
+async def test_on_a_standby_unused_is_not_said(server: TestServer, database: str) -> None:
+    execute(database, [*HEALTHY, "CREATE INDEX never_read ON orders (created_at)"])
+    name = str(conninfo_to_dict(database)["dbname"])
+    with standby(server) as replica:
+        caught_up(server, replica)
+        _, verdict = await judged(replica.dsn(name))
+    assert "standby" in verdict.not_possible["index.unused"]
+    assert [f for f in verdict.findings if f.rule == "index.unused"] == []
+
+
+def caught_up(server: TestServer, replica: TestServer) -> None:
+    with server.connect() as primary, replica.connect() as behind:
+        (target,) = primary.execute("SELECT pg_current_wal_lsn()").fetchone() or ("0/0",)
+        for _ in range(200):
+            row = behind.execute(
+                "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (target,)
+            ).fetchone()
+            if row == (True,):
+                return
+            time.sleep(0.1)
+    raise AssertionError("the standby did not catch up")
