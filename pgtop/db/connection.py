@@ -21,6 +21,7 @@ import psycopg
 from psycopg import pq
 from psycopg.adapt import Loader
 
+from pgtop.analysis.names import literal
 from pgtop.db.errors import LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, connect_error
 
 SLICE = 1_000

@@ -109,10 +109,7 @@ class Asker:
 
         A text with parameters ends with 08P01 at Bind, which proves that Parse took it.
         """
-        settings = {
-            name: value.replace("'", "''")
-            for name, value in self._settings(TIMEOUT_MS, ANALYZE_LOCK_MS).items()
-        }
+        settings = self._settings(TIMEOUT_MS, ANALYZE_LOCK_MS)
         try:
             answer = await self.session.read(
                 [Statement(self._prefix(generic=self._generic) + text)],

@@ -9,9 +9,7 @@ from pgtop.analysis.names import index_name, literal, quote
 from tests.hostile import CORPUS
 from tests.servers import TestServer
 
-names = st.text(
-    alphabet=st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
-)
+names = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 
 
 def test_quoted_as_the_server_does(any_server: TestServer) -> None:
