@@ -1,0 +1,112 @@
+"""Pure parts of the index rules: stored trees, gates by window and replicas, page arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pgtop.advice import Facts, NeedsTime, NotPossible, ddl
+from pgtop.advice.indexes import unused
+from pgtop.analysis.bloat import btree, btree_free_bytes
+from pgtop.analysis.derived import Board
+from pgtop.analysis.keys import split_trees
+from pgtop.model.index import ColumnStatistics, CounterWindow, Index, IndexUse
+from pgtop.model.server import Server
+from pgtop.model.table import Table
+from tests.factories import reading, rows_of
+from tests.ui.test_indexes_pane import index, table, use, window
+
+
+def facts(days: float, **fields: Any) -> Facts:
+    rows = rows_of(table(), window(days, **fields), index(1, "never"), use(1, 0))
+    for kind in (Index, IndexUse, Table, CounterWindow, Server):
+        assert kind in rows
+    board = Board()
+    board.take(reading(rows))
+    return Facts(board.samples, board.derived)
+
+
+def test_unused_needs_a_month() -> None:
+    with pytest.raises(NeedsTime, match="too young"):
+        list(unused(facts(3)))
+    with pytest.raises(NeedsTime):
+        list(unused(facts(20)))
+    (found,) = unused(facts(40))
+    assert found.subject.name == "never"
+    assert found.remedy is not None
+
+
+def test_unused_is_not_said_on_a_standby_or_without_a_window() -> None:
+    with pytest.raises(NotPossible, match="standby"):
+        list(unused(facts(90, in_recovery=True)))
+    with pytest.raises(NotPossible, match="not known"):
+        list(unused(facts(90, stats_reset=None)))
+
+
+def test_with_replicas_there_is_nothing_to_run() -> None:
+    (found,) = unused(facts(90, replicas=2))
+    assert found.remedy is None
+    assert "2 replicas" in str(found.no_remedy)
+
+
+TREE = st.recursive(
+    st.text("ab :\\1", max_size=6).map(lambda t: t.replace("\\", "\\}")),
+    lambda inner: st.lists(inner, max_size=3).map(lambda parts: "{" + " ".join(parts) + "}"),
+    max_leaves=8,
+)
+
+
+@given(st.lists(TREE.map(lambda t: "{X " + t + "}"), max_size=4))
+def test_trees_come_out_as_they_went_in(trees: list[str]) -> None:
+    assert split_trees("(" + " ".join(trees) + ")") == trees
+
+
+def column(**fields: Any) -> ColumnStatistics:
+    defaults: dict[str, Any] = {
+        "relid": 20_000, "attnum": 1, "attlen": 4, "attalign": "i", "attstorage": "p",
+        "attisdropped": False, "expression": False, "known": True, "null_frac": 0.0,
+        "avg_width": 4, "n_distinct": -1.0, "freqs": None, "mcv_lengths": None,
+        "histogram_lengths": None,
+    }  # fmt: skip
+    return ColumnStatistics(**{**defaults, **fields})
+
+
+def test_a_fresh_integer_key_has_366_entries_a_page() -> None:
+    fresh = index(1, "fresh", reltuples=366_000.0, relpages=1_005)
+    found = btree(fresh, 366_000.0, [column()], deduplicates=True)
+    assert found.pages is not None
+    assert 1_001 <= found.pages <= 1_008
+
+
+def test_few_values_take_six_bytes_a_row() -> None:
+    few = index(1, "few", reltuples=1e6, relpages=3_000)
+    shares = ",".join(["0.2"] * 5)
+    found = btree(few, 1e6, [column(n_distinct=5.0, freqs=shares)], deduplicates=True)
+    plain = btree(few, 1e6, [column(n_distinct=5.0, freqs=shares)], deduplicates=False)
+    assert found.pages is not None
+    assert plain.pages is not None
+    assert 820 <= found.pages <= 860
+    assert 2_730 <= plain.pages <= 2_760
+
+
+@given(st.floats(0, 1e9), st.floats(-1, 1e6), st.floats(0, 1), st.integers(0, 200))
+def test_any_statistics_give_an_estimate(
+    rows: float, distinct: float, null_frac: float, width: int
+) -> None:
+    odd = column(attlen=-1, n_distinct=distinct, null_frac=null_frac, avg_width=width)
+    found = btree(index(1, "odd", reltuples=rows), rows, [odd], deduplicates=True)
+    assert found.pages is not None
+    assert found.pages >= 1
+
+
+def test_what_pgstatindex_says_becomes_bytes() -> None:
+    assert btree_free_bytes(100, 0, 0, 90.0, 90) == 0
+    assert btree_free_bytes(100, 10, 5, 45.0, 90) == 65 * 8192
+
+
+def test_the_undo_of_a_drop_is_built_concurrently() -> None:
+    made = ddl.concurrently("CREATE UNIQUE INDEX a ON public.t USING btree (b)")
+    assert made == "CREATE UNIQUE INDEX CONCURRENTLY a ON public.t USING btree (b);"
