@@ -50,6 +50,7 @@ class Collector:
         self._lock = asyncio.Lock()
         self._refused: dict[type[Any], tuple[SourceError, float]] = {}
         self._failures = 0
+        self._relearn = False
         self._opened: set[Session] = set()
 
     @property
@@ -162,8 +163,9 @@ class Collector:
                 raise
 
     def forget_refusals(self) -> None:
-        """Ask again for what was refused: somebody may have granted it."""
+        """Ask again for what was refused or missing: somebody may have granted or created it."""
         self._refused.clear()
+        self._relearn = True
 
     async def close(self) -> None:
         """End what runs on the server and leave it, within a second."""
@@ -175,6 +177,8 @@ class Collector:
 
     async def _connected(self) -> Session:
         if self._session is not None and not self._session.conn.closed:
+            if self._relearn:
+                await self._learn(self._session)
             return self._session
         try:
             session = await Session.open(self._params)
@@ -194,6 +198,7 @@ class Collector:
             raise Disconnected(f"the catalogue cannot be read: {said(answer.error)}", retry_in=5.0)
         found, self.role, pid = catalogs.catalog(answer.rows)
         self._catalog = found
+        self._relearn = False
         self._refused.clear()
         info = session.conn.info
         self._link = Link(

@@ -188,7 +188,7 @@ class Session:
             chosen["client_encoding"] = self.encoding
         chosen.update(settings)
         calls = ", ".join(
-            f"set_config('{name}', '{value}', true)" for name, value in chosen.items()
+            f"set_config('{name}', {literal(value)}, true)" for name, value in chosen.items()
         )
         return Statement(f"SELECT /* pgtop */ {calls}")
 

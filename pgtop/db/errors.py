@@ -137,7 +137,7 @@ _CONNECT: tuple[tuple[str, str, float | None], ...] = (
     (r"database .* does not exist", "{said}; `psql -l` lists the databases", None),
     (r"role .* does not exist", "{said}; name another with -U", None),
     (r"Connection refused|could not connect|No such file or directory",
-     "nothing listens there: {said}; is the server up, and the port right?", 1.0),
+     "nothing listens at {where}: {said}; is the server up, and the port right?", 1.0),
     (r"timeout expired|timed out|[Tt]imeout", "no answer in time: {said}", 1.0),
     (r"No route to host|unreachable", "no way to that host: {said}", 2.0),
 )  # fmt: skip
@@ -149,9 +149,15 @@ def connect_error(error: BaseException) -> Disconnected:
     state = getattr(error, "sqlstate", None)
     for pattern, sentence, retry_in in _CONNECT:
         if re.search(pattern, text) or (state and state in pattern):
-            return Disconnected(sentence.format(said=text), sqlstate=state, retry_in=retry_in)
+            where = ", ".join(dict.fromkeys(":".join(w) for w in _SERVER.findall(str(error))))
+            told = sentence.format(said=text, where=safe(where) or "that address")
+            return Disconnected(told, sqlstate=state, retry_in=retry_in)
     return Disconnected(f"could not connect: {text}", sqlstate=state, retry_in=2.0)
 
+
+_SERVER = re.compile(
+    r'connection to server (?:at|on socket) "([^"]*)"(?: \([^)]*\))?(?:, port (\d+))?'
+)
 
 _NOISE = re.compile(
     r"^connection failed: |^Multiple connection attempts failed\. All failures were:\s*"

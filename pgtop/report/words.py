@@ -60,9 +60,18 @@ def as_text(report: Json) -> str:
         lines += [*_findings(report), ""]
     for name, (title, columns) in SECTIONS.items():
         if name in report:
-            lines += [title, *_table(report[name], columns), ""]
+            lines += [_titled(report, name, title), *_table(report[name], columns), ""]
     lines += _unavailable(report)
     return "\n".join(safe(line, spaces=True).rstrip() for line in lines).rstrip() + "\n"
+
+
+def _titled(report: Json, name: str, title: str) -> str:
+    """A section's title; that of the queries says what they are ordered by."""
+    if not report[name]:
+        return f"{title}: none"
+    if name == "queries" and not any(part["calls_per_s"] for part in report[name]):
+        return "Queries, costliest since the reset first: none ran in the window"
+    return title
 
 
 def _server_line(report: Json) -> str:
@@ -72,7 +81,7 @@ def _server_line(report: Json) -> str:
     return (
         f"{server['database']}: PostgreSQL {server['version']} {role}{via}, {report['taken_at']},"
         f" {units.seconds(report['window_s'])} watched; pgtop cost the server"
-        f" {units.ms(cost['server_ms'])} in {cost['round_trips']} round trips"
+        f" {units.ms(cost['server_ms'])} in {units.plural(cost['round_trips'], 'round trip')}"
     )
 
 
@@ -107,6 +116,8 @@ def _unavailable(report: Json) -> Iterable[str]:
 
 
 def _table(rows: Sequence[Json], columns: Sequence[Shown]) -> Iterable[str]:
+    if not rows:
+        return
     cells = [[safe(column.value(row)) for column in columns] for row in rows[:MOST_ROWS]]
     widths = [
         max(len(column.title), *(len(line[i]) for line in cells)) if cells else len(column.title)
@@ -128,7 +139,8 @@ def as_markdown(report: Json) -> str:
         lines += [*_findings_markdown(report), ""]
     for name, (title, columns) in SECTIONS.items():
         if name in report:
-            lines += [f"### {title}", "", *_table_markdown(report[name], columns), ""]
+            titled = _titled(report, name, title)
+            lines += [f"### {titled}", "", *_table_markdown(report[name], columns), ""]
     if report["unavailable"]:
         lines += ["### Not available", ""]
         lines += [
@@ -157,6 +169,8 @@ def _findings_markdown(report: Json) -> Iterable[str]:
 
 
 def _table_markdown(rows: Sequence[Json], columns: Sequence[Shown]) -> Iterable[str]:
+    if not rows:
+        return
     yield "| " + " | ".join(column.title for column in columns) + " |"
     yield "|" + "|".join("---:" if column.right else "---" for column in columns) + "|"
     for row in rows[:MOST_ROWS]:

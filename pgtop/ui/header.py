@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from pgtop.analysis import units
 from pgtop.analysis.derived import Board
-from pgtop.model.sample import Reading, Sample
+from pgtop.model.sample import Reading, Sample, SourceError
 from pgtop.model.server import DatabaseCounters, Link, Server, Vitals
 from pgtop.terminal.glyphs import sparkline
 from pgtop.ui.lines import Line, Pieces
@@ -83,6 +83,9 @@ def header_lines(
     server: Server | None = _row(board, Server)
     link: Link | None = _row(board, Link)
     if server is None or link is None:
+        refused = board.samples.get(Server)
+        if isinstance(refused, SourceError):
+            return (Line(((" pgtop  ", "strong"), (refused.why, "dim"))),)
         return (Line(((" pgtop  connecting …", "strong"),), state(status, now, interval)),)
     wide = width >= FULL_WIDTH
     where = _where(server, link, wide=wide)

@@ -213,7 +213,7 @@ async def test_a_terminated_session_says_so_and_comes_back(server: TestServer) -
     [
         ({"dbname": "nowhere"}, 'database "nowhere" does not exist'),
         ({"user": "nobody_at_all"}, 'role "nobody_at_all" does not exist'),
-        ({"port": "1"}, "nothing listens there"),
+        ({"port": "1"}, "nothing listens at"),
         ({"host": "no.such.host.invalid"}, "unknown host"),
         ({"sslmode": "require"}, "no TLS"),
     ],
@@ -226,3 +226,13 @@ async def test_a_failure_to_connect_is_a_sentence(
             pass
     assert words in refused.value.why
     assert "\n" not in refused.value.why
+
+
+async def test_an_extension_created_meanwhile_is_seen_on_reading_again(server: TestServer) -> None:
+    with server.database() as name:
+        async with collecting(server.dsn(name)) as collector:
+            assert isinstance((await collector.read([Statement])).samples[Statement], SourceError)
+            server.execute("CREATE EXTENSION pg_stat_statements", database=name)
+            assert isinstance((await collector.read([Statement])).samples[Statement], SourceError)
+            collector.forget_refusals()
+            assert isinstance((await collector.read([Statement])).samples[Statement], Sample)

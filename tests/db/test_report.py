@@ -90,7 +90,7 @@ def test_hidden_statements_are_said(server: TestServer, capsys: pytest.CaptureFi
 def test_no_connection_is_status_3(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, "host=127.0.0.1 port=1 user=x")
     assert (status, out) == (3, "")
-    assert "nothing listens there" in err
+    assert "nothing listens at" in err
 
 
 def test_literals_go_on_request(server: TestServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -209,7 +209,7 @@ def test_a_defect_is_reported_without_what_it_held(server: TestServer, env: dict
     ("changes", "words", "status"),
     [
         ({"TERM": "dumb"}, "cannot show a screen", 2),
-        ({}, "nothing listens there", 3),
+        ({}, "nothing listens at", 3),
         ({"PGTOP_INTERVAL": "soon"}, "is no number", 2),
     ],
 )

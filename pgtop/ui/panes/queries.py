@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 
 from pgtop.advice import Facts
 from pgtop.analysis import units
+from pgtop.analysis.names import quote
 from pgtop.analysis.workload import (
     Delta,
     Metric,
@@ -20,8 +21,8 @@ from pgtop.analysis.workload import (
     Workload,
 )
 from pgtop.model.finding import Finding, Remedy
-from pgtop.model.sample import SourceError
-from pgtop.model.server import Database, Role
+from pgtop.model.sample import Sample, SourceError
+from pgtop.model.server import Database, Role, Server
 from pgtop.model.statement import (
     DetailOf,
     FindStatements,
@@ -158,9 +159,16 @@ class QueriesPane(LivePane):
         if workload.hidden:
             return (
                 f"{workload.hidden} statements of other roles are hidden from this role:"
-                " GRANT pg_monitor shows them"
+                f"\n{self._grant()}"
             )
         return "pg_stat_statements has no statement yet"
+
+    def _grant(self) -> str:
+        """What would show the statements of other roles."""
+        server = self.facts.samples.get(Server)
+        if isinstance(server, Sample) and server.rows:
+            return f"GRANT pg_monitor TO {quote(server.rows[0].user)};"
+        return "GRANT pg_monitor"
 
     def _say_missing(self, error: SourceError) -> None:
         missing = error.lasting and error.sqlstate is None
@@ -196,7 +204,7 @@ class QueriesPane(LivePane):
         if isinstance(texts, SourceError):
             left.append((f"  ! no texts: {texts.why}", "warning"))
         if workload.hidden:
-            left.append((f"  ! {workload.hidden} hidden: GRANT pg_monitor", "warning"))
+            left.append((f"  ! {workload.hidden} hidden: {self._grant()}", "warning"))
         keys = self._order_keys(brief=False)
         if sum(len(text) for text, _ in (*left, *keys)) >= self.size.width:
             keys = self._order_keys(brief=True)
@@ -263,11 +271,14 @@ class QueriesPane(LivePane):
 
     def action_plan(self) -> None:
         """The plan of the statement under the cursor."""
-        show = getattr(self.app, "show_plan", None)
-        key = self.table.cursor_key
-        if show is None or key is None:
+        key = cast("StatementKey | None", self.table.cursor_key)
+        workload = self.facts.derived.get(Workload)
+        if key is None or workload is None or workload.now is None:
             return
-        show(cast(StatementKey, key))
+        if key not in workload.now.rows:
+            self.app.note("it has not ended once: no plan can be asked before it is counted")  # type: ignore[attr-defined]
+            return
+        self.app.show_plan(key)  # type: ignore[attr-defined]
 
     def copied_text(self) -> tuple[str, str] | None:
         """The statement under the cursor: whole where it was opened, else as far as it is known."""
