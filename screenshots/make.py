@@ -22,6 +22,8 @@ from tests.ui.playing import playing  # noqa: E402 - Textual reads the environme
 PICTURES: dict[str, dict[str, object]] = {
     "queries": {"size": (120, 30)},
     "queries-80x24": {"size": (80, 24)},
+    "indexes": {"size": (120, 30), "pane": "indexes"},
+    "autovacuum": {"size": (120, 30), "pane": "autovacuum"},
     "queries-light": {"size": (120, 30), "theme": "light"},
 }
 """Name -> how to get there."""

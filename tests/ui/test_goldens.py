@@ -23,6 +23,10 @@ SCREENS: dict[str, dict[str, object]] = {
     "queries-by-mean-120x36": {"size": (120, 36), "keys": ("m",)},
     "help-120x36": {"size": (120, 36), "keys": ("question_mark",)},
     "queries-60x15": {"size": (60, 15)},
+    "indexes-120x36": {"size": (120, 36), "pane": "indexes"},
+    "indexes-80x24": {"size": (80, 24), "pane": "indexes"},
+    "autovacuum-120x36": {"size": (120, 36), "pane": "autovacuum"},
+    "autovacuum-80x24": {"size": (80, 24), "pane": "autovacuum"},
 }
 """Name -> how to get there. A tab adds its lines here."""
 
