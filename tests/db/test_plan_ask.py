@@ -221,6 +221,33 @@ async def test_the_remedy_runs_and_ends_its_finding(server: TestServer, rule: st
             assert {i.name for t in undone.facts.tables for i in t.indexes} < before
 
 
+_PLANNED = {
+    "seq_filter": "select * from shops where lower(email) = $1",
+    "idx_filter": "select * from shops where owner = $1 and state = 1",
+}
+"""Rule -> a normalised statement: nothing is run, the planner's figures show the fault."""
+
+
+@pytest.mark.parametrize("rule", _PLANNED)
+async def test_a_plan_that_was_not_run_brings_its_remedy_too(server: TestServer, rule: str) -> None:
+    with server.database() as name:
+        server.execute(
+            "CREATE TABLE shops AS SELECT g AS id, g % 20000 AS owner, g % 3 AS state,"
+            " 'u' || g || '@x.org' AS email FROM generate_series(1, 200000) g",
+            "CREATE INDEX shops_state ON shops (state)",
+            "ANALYZE shops", database=name,
+        )  # fmt: skip
+        async with collecting(server.dsn(name)) as collector:
+            request = PlanOf(text=_PLANNED[rule])
+            answer = await collector.ask(request)
+            found = [i for i in insights(answer.plans[0], answer.facts) if i.rule == f"plan.{rule}"]
+            assert found, [n.node_type for n in answer.plans[0].nodes]
+            assert found[0].remedy is not None, found[0].no_remedy
+            server.execute(*found[0].remedy.sql, "ANALYZE shops", database=name)
+            after = await collector.ask(request)
+            assert f"plan.{rule}" not in {i.rule for i in insights(after.plans[0], after.facts)}
+
+
 async def test_statistics_end_a_misestimate(server: TestServer) -> None:
     with server.database() as name:
         server.execute(

@@ -312,4 +312,20 @@ def special_remedy(context: Context, node: PlanNode) -> Proposal | None:
     return None
 
 
+def planned_remedy(context: Context, node: PlanNode) -> Proposal | None:
+    """As `special_remedy`, for a plan that was not run: there no other rule has the remedy."""
+    special = special_remedy(context, node)
+    if special is None:
+        return None
+    for condition in context.about(node):
+        name = function_of(condition)
+        if name is not None and condition.kind in ("equal", "range", "in"):
+            return _expression_index(context, node, condition, name)
+    return Proposal(
+        None,
+        "no plain index serves this condition; the plan of a run names what does:"
+        " pgtop --allow-actions, then A",
+    )
+
+
 RULES = (func_col, cast_col, wildcard, jsonb, or_cond, brin)

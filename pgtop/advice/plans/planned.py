@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pgtop.advice.plans.context import SCANS, Context
-from pgtop.advice.plans.filters import special_remedy
-from pgtop.advice.plans.remedies import Proposal, index_for
-from pgtop.advice.plans.scans import wanted_order
+from pgtop.advice.plans.filters import planned_remedy
+from pgtop.advice.plans.remedies import index_for
+from pgtop.advice.plans.scans import index_columns, wanted_order
 from pgtop.advice.thresholds import plans as limit
 from pgtop.analysis import units
 from pgtop.model.insight import Insight
@@ -41,14 +41,9 @@ def seq_filter_planned(context: Context) -> Iterator[Insight]:
             or share < limit.SEQ_SHARE
         ):
             continue
-        special = special_remedy(context, node)
-        proposal = special or index_for(
+        proposal = planned_remedy(context, node) or index_for(
             context, node, context.about(node), sort=wanted_order(context, node)
         )
-        if special is not None:
-            proposal = Proposal(
-                None, "run it (A) or see its condition: a plain index does not serve it"
-            )
         yield context.insight(
             "seq_filter", node, "SEQ",
             f"{node.relation} would be read whole: ≈ {units.count(rows)} rows"
@@ -59,6 +54,49 @@ def seq_filter_planned(context: Context) -> Iterator[Insight]:
             score=share * limit.PLANNED_CONFIDENCE,
             remedy=proposal.remedy, no_remedy=proposal.no_remedy,
             evidence={"rows_planned": kept, "table_rows": rows},
+        )  # fmt: skip
+
+
+def idx_filter_planned(context: Context) -> Iterator[Insight]:
+    """IDX_FILTER, planned: an index would bring many rows, the filter would drop most of them.
+
+    Only a bitmap tells before a run how many rows its index brings: `Plan Rows` of every
+    other scan is what the filter leaves.
+    """
+    if context.plan.analyzed or context.facts is None:
+        return
+    for node in context.plan.nodes:
+        below = [c for c in context.plan.children(node) if c.node_type == "Bitmap Index Scan"]
+        kept = node.figure("Plan Rows")
+        if node.node_type != "Bitmap Heap Scan" or "Filter" not in node.raw or kept is None:
+            continue
+        brought = below[0].figure("Plan Rows") if below else None
+        share = _cost_share(context, node)
+        if (
+            brought is None
+            or brought < limit.READ_FOR_NOTHING
+            or kept > (1 - limit.SEQ_DROPPED) * brought
+            or share < limit.SEQ_SHARE
+        ):
+            continue
+        served = tuple(
+            c for c in index_columns(context, node) if c.kind in ("equal", "in", "range")
+        )
+        own = tuple(c for c in context.about(node) if c.kind in ("equal", "boolean", "null", "in"))
+        proposal = planned_remedy(context, node) or index_for(
+            context, node, (*own, *served) if own else (*served, *context.about(node))
+        )
+        yield context.insight(
+            "idx_filter", node, "FILTER",
+            f"The index on {node.relation} would bring ≈ {units.count(brought)} rows,"
+            f" the filter would keep ≈ {units.count(kept)}",
+            f"{context.label(node)} would fetch ≈ {units.count(brought)} rows by"
+            f" {below[0].text('Index Name')} and keep ≈ {units.count(kept)} by"
+            f" {node.text('Filter')}: {units.percent(share)} of the plan's cost. The planner's"
+            f" figures, it was not run. {proposal.said}".rstrip(),
+            score=share * limit.PLANNED_CONFIDENCE,
+            remedy=proposal.remedy, no_remedy=proposal.no_remedy,
+            evidence={"rows_planned": kept, "index_rows_planned": brought},
         )  # fmt: skip
 
 
@@ -88,4 +126,4 @@ def loops_planned(context: Context) -> Iterator[Insight]:
         )  # fmt: skip
 
 
-RULES = (seq_filter_planned, loops_planned)
+RULES = (seq_filter_planned, idx_filter_planned, loops_planned)
