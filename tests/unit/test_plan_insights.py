@@ -335,3 +335,21 @@ def test_a_join_filter_is_seen_from_the_inner_table() -> None:
             "Actual Rows": 5, "Actual Total Time": 99.0, "Plans": [inner]}  # fmt: skip
     found = _one(_plan(loop), "nl_seq_inner", _facts())
     assert _sql(found)[0].endswith("ON public.orders (user_id);")
+
+
+def test_a_system_catalogue_gets_no_ddl_and_a_quick_plan_no_alarm() -> None:
+    def plan(relation: str, ms: float) -> list[Insight]:
+        scan = {"Node Type": "Seq Scan", "Relation Name": relation, "Alias": "a",
+                "Filter": "(note = 'x'::text)", "Plan Rows": 1, "Actual Rows": 1,
+                "Actual Loops": 1, "Actual Total Time": ms, "Actual Startup Time": 0.0,
+                "Rows Removed by Filter": 900_000, "Total Cost": 9_000.0}  # fmt: skip
+        (read,) = parse(json.dumps([{"Plan": scan, "Execution Time": ms}]))
+        return list(insights(read))
+
+    assert any(i.remedy and i.severity == "critical" for i in plan("orders", 900.0))
+    quick = plan("orders", 0.45)
+    assert quick
+    assert {i.severity for i in quick} == {"notice"}
+    catalogue = plan("pg_attribute", 900.0)
+    assert catalogue
+    assert not [i for i in catalogue if i.remedy]

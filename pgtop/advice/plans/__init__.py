@@ -20,6 +20,7 @@ from pgtop.advice.plans import (
     whole,
 )
 from pgtop.advice.plans.context import Context
+from pgtop.advice.thresholds.plans import QUICK_MS
 from pgtop.model.finding import SEVERITIES
 from pgtop.model.insight import Insight, PlanFacts
 from pgtop.model.plan import Plan
@@ -51,6 +52,7 @@ def judge(context: Context) -> tuple[Insight, ...]:
     """All findings, worst first."""
     found = [insight for rule in RULES for insight in rule(context)]
     found = [replace(insight, primary=_is_primary(insight, found)) for insight in found]
+    found = [_sober(context, insight) for insight in found]
     return tuple(
         sorted(
             found,
@@ -60,6 +62,20 @@ def judge(context: Context) -> tuple[Insight, ...]:
             ),
         )
     )  # fmt: skip
+
+
+def _sober(context: Context, insight: Insight) -> Insight:
+    """No DDL for a system catalogue, which takes none; no alarm over a plan that was quick."""
+    node = context.plan.nodes[insight.number]
+    schema = node.text("Schema") or None
+    named = (node.relation or "").startswith("pg_")
+    if insight.remedy is not None and named and schema in (None, "pg_catalog"):
+        why = "a system catalogue: it takes no index of one's own"
+        insight = replace(insight, remedy=None, no_remedy=why)
+    took = context.metrics.nodes[0].wall_ms  # None where it was not run
+    if took is not None and took < QUICK_MS and insight.severity != "notice":
+        insight = replace(insight, severity="notice")
+    return insight
 
 
 def insights(plan: Plan, facts: PlanFacts | None = None) -> tuple[Insight, ...]:

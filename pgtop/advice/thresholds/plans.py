@@ -155,3 +155,6 @@ UNACCOUNTED_MS = 10
 
 TIMED_ROWS_PER_S = 5_000_000
 """Rows through all nodes a second: beyond, reading the clock is a good part of the time."""
+
+QUICK_MS = 5.0
+"""A run that took less is nobody's incident by itself: what it shows is a notice."""
