@@ -47,8 +47,50 @@ QUERIES: tuple[Shown, ...] = (
     Shown("statement", lambda row: _text(row, "query"), right=False),
 )
 
+
+def _named(row: Json) -> str:
+    return ".".join(part for part in (row.get("schema"), row.get("name")) if part)
+
+
+def _bloat(row: Json) -> str:
+    if row.get("bloat_bytes") is None:
+        return units.UNKNOWN
+    mark = "" if row.get("bloat_source") == "measured" else "≈"
+    return f"{mark}{units.size(row['bloat_bytes'])}"
+
+
+TABLES: tuple[Shown, ...] = (
+    Shown("size", _of("size_bytes", units.size)),
+    Shown("bloat", _bloat),
+    Shown("seq scans", _of("seq_scans", units.count)),
+    Shown("index scans", _of("index_scans", units.count)),
+    Shown("rows", _of("live_rows", units.count)),
+    Shown("dead", _of("dead_rows", units.count)),
+    Shown("table", _named, right=False),
+)
+
+INDEXES: tuple[Shown, ...] = (
+    Shown("size", _of("size_bytes", units.size)),
+    Shown("bloat", _bloat),
+    Shown("scans", _of("scans", units.count)),
+    Shown("index", _named, right=False),
+    Shown("on", lambda row: _text(row, "table"), right=False),
+)
+
+AUTOVACUUM: tuple[Shown, ...] = (
+    Shown("dead", _of("dead_rows", units.count)),
+    Shown("vacuum at", _of("vacuum_threshold", units.count)),
+    Shown("next in", _of("next_vacuum_s", units.seconds)),
+    Shown("by", lambda row: _text(row, "next_by"), right=False),
+    Shown("state", lambda row: _text(row, "state"), right=False),
+    Shown("table", _named, right=False),
+)
+
 SECTIONS: dict[str, tuple[str, tuple[Shown, ...]]] = {
     "queries": ("Queries, costliest of the window first", QUERIES),
+    "tables": ("Tables, biggest first", TABLES),
+    "indexes": ("Indexes, biggest first", INDEXES),
+    "autovacuum": ("Autovacuum, most pressing first", AUTOVACUUM),
 }
 """Section -> its title and columns. A section of another module adds its own line here."""
 
