@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -365,7 +366,8 @@ async def test_vacuum_ends_heap_fetches_and_analyze_a_stale_estimate(
                 remedy = found[f"plan.{rule}"].remedy
                 assert remedy is not None
                 left = set(found)
-                for _ in range(30):  # a backend that just ends may still hold the horizon back
+                for _ in range(60):  # a worker or a backend that ends may hold the horizon back
+                    await asyncio.sleep(0.2)
                     any_server.execute(*remedy.sql, database=name)
                     after = await collector.ask(request)
                     left = {i.rule for i in insights(after.plans[0], after.facts)}
