@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,6 +15,9 @@ from pgtop.model.sample import SourceError
 from pgtop.ui.lines import Lines
 from pgtop.ui.live_table import LiveTable
 from pgtop.ui.schedule import Lanes
+
+if TYPE_CHECKING:
+    from pgtop.ui.frame import Frame
 
 
 class LivePane(Vertical):
@@ -66,6 +69,11 @@ class LivePane(Vertical):
     def make_table(self) -> LiveTable[Any]:
         """The pane's table."""
         raise NotImplementedError  # every pane has its own columns
+
+    @property
+    def frame(self) -> Frame:
+        """The application that holds it."""
+        return cast("Frame", self.app)
 
     @property
     def table(self) -> LiveTable[Any]:
@@ -122,15 +130,15 @@ class LivePane(Vertical):
         """Copy what the cursor is on."""
         found = self.copied_text()
         if found is None:
-            self.app.note("nothing to copy here")  # type: ignore[attr-defined]
+            self.frame.note("nothing to copy here")
         else:
-            self.app.copy_text(*found)  # type: ignore[attr-defined]
+            self.frame.copy_text(*found)
 
     def action_copy_all(self) -> None:
         """Copy the table as it is shown."""
         table = self.table
         if table.row_count:
-            self.app.copy_text(table.as_tsv(), f"{table.row_count} rows")  # type: ignore[attr-defined]
+            self.frame.copy_text(table.as_tsv(), f"{table.row_count} rows")
 
     def offered(self) -> tuple[Finding | Remedy, ...]:
         """What `a` keeps: by default the finding or remedy that the row is or carries."""
@@ -145,9 +153,9 @@ class LivePane(Vertical):
         """Keep the remedy of the row in the DDL tray."""
         found = self.offered()
         if found:
-            self.app.add_to_tray(found, self.NAME)  # type: ignore[attr-defined]
+            self.frame.add_to_tray(found, self.NAME)
         else:
-            self.app.note("nothing is recommended for this row")  # type: ignore[attr-defined]
+            self.frame.note("nothing is recommended for this row")
 
     def action_view_text(self) -> None:
         """Show what `y` would copy full width, to select by hand."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from rich.text import Text
 from textual.app import App, ComposeResult
@@ -14,6 +14,7 @@ from textual.widgets import Static
 from pgtop.analysis import units
 from pgtop.model.plan_request import AnalyzeCheck, CheckAnalyze, PlanOf
 from pgtop.terminal.safe import safe
+from pgtop.ui.frame import Frame
 
 
 class RunScreen(ModalScreen[bool]):
@@ -45,7 +46,7 @@ class RunScreen(ModalScreen[bool]):
 
 async def asked_to_run(app: App[Any], request: PlanOf, text: str) -> PlanOf | None:
     """What to ask the server for if the user agrees, else None. Raises SourceError."""
-    check: AnalyzeCheck = await app.ask(  # type: ignore[attr-defined]
+    check = await cast(Frame, app).ask(
         CheckAnalyze(text=text, dbname=request.dbname, search_path=request.search_path)
     )
     if not await app.push_screen_wait(RunScreen(_question(check, text))):

@@ -297,7 +297,7 @@ class AutovacuumPane(LivePane):
         says = "polite: gives way to a running vacuum" if not made.polite else (
             "firm: a running plain autovacuum of the table is cancelled"
         )  # fmt: skip
-        self.app.note(says)  # type: ignore[attr-defined]
+        self.frame.note(says)
         self._show_composer()
 
     def action_mark(self) -> None:
@@ -341,9 +341,9 @@ class AutovacuumPane(LivePane):
         state = self._state()
         plans = self.planned()
         if not plans or state is None:
-            self.app.note("nothing to undo: no option would change")  # type: ignore[attr-defined]
+            self.frame.note("nothing to undo: no option would change")
             return
-        self.app.copy_text(undo_script(plans, state), "undo")  # type: ignore[attr-defined]
+        self.frame.copy_text(undo_script(plans, state), "undo")
 
     def offered(self) -> tuple[Finding | Remedy, ...]:
         """What `a` keeps: what `y` would copy, one remedy a table."""

@@ -158,7 +158,7 @@ class IndexesPane(LivePane):
         self._read_more()
 
     def _collect_findings(self) -> None:
-        verdict = getattr(self.app, "verdict", None)
+        verdict = self.frame.verdict
         if verdict is self._judged:
             return
         self._judged = verdict
@@ -371,35 +371,35 @@ class IndexesPane(LivePane):
         return list(waiting)
 
     def _sequences_due(self) -> bool:
-        now = self.app.schedule.board.reading  # type: ignore[attr-defined]
+        now = self.frame.schedule.board.reading
         return now is not None and now.taken_at - self._sequences_at >= 300
 
     @work(group="more", exclusive=True)
     async def _more(self) -> None:
-        board = self.app.schedule.board  # type: ignore[attr-defined]
+        board = self.frame.schedule.board
         try:
             unnamed = self._visible_unnamed()
             if unnamed:
                 self._names.update(dict.fromkeys(unnamed, ""))
-                self._names.update(await self.app.ask(KeysOf(tuple(unnamed))))  # type: ignore[attr-defined]
+                self._names.update(await self.frame.ask(KeysOf(tuple(unnamed))))
             if self._sequences_due():
-                self._sequences_at = board.reading.taken_at
+                self._sequences_at = board.reading.taken_at if board.reading else 0.0
                 near = [s for s in optional(self.facts, Sequence) if abs(s.limit) < WIDE]
                 asked = ValuesOf(tuple(s.seqrelid for s in near if not s.seqcycle))
                 if asked.seqrelids:
-                    board.add(SequenceValue, await self.app.ask(asked))  # type: ignore[attr-defined]
+                    board.add(SequenceValue, await self.frame.ask(asked))
             for _ in range(500):
                 waiting = self._relations_waiting()[:TABLES_AT_ONCE]
                 if not waiting or not self.display:
                     break
-                rows = await self.app.ask(StatisticsOf(tuple(waiting)))  # type: ignore[attr-defined]
+                rows = await self.frame.ask(StatisticsOf(tuple(waiting)))
                 board.add(ColumnStatistics, rows)
                 if not rows:
                     break
                 self.refilter()
                 await asyncio.sleep(BREATH_S)
         except SourceError as error:
-            self.app.note(error.why, "warning")  # type: ignore[attr-defined]
+            self.frame.note(error.why, "warning")
         self.refilter()
 
     # -- keys ----------------------------------------------------------------------------
@@ -445,12 +445,12 @@ class IndexesPane(LivePane):
             fill = int(row.table.option("fillfactor") or 100)
             self._measure(Measure(row.table.relid, "heap", fill, BUDGET_S), row.table.size_bytes)
         else:
-            self.app.note("M measures an index or a table")  # type: ignore[attr-defined]
+            self.frame.note("M measures an index or a table")
 
     def _measure_index(self, index: Index) -> None:
         if index.amname not in ("btree", "gin", "hash") or index.partitioned:
             what = "a partitioned index" if index.partitioned else index.amname
-            self.app.note(f"{what} cannot be measured: pgstattuple does not read it", "warning")  # type: ignore[attr-defined]
+            self.frame.note(f"{what} cannot be measured: pgstattuple does not read it", "warning")
             return
         fill = int(index.option("fillfactor") or 90)
         method: Any = index.amname
@@ -458,7 +458,7 @@ class IndexesPane(LivePane):
 
     @work(group="measure", exclusive=True)
     async def _measure(self, request: Measure, size: int) -> None:
-        app: Any = self.app
+        app = self.frame
         predicted = units.seconds(size / BYTES_PER_S)
         app.note(
             f"reads {units.size(size)} on a second connection, ≈ {predicted}, at most"
@@ -502,10 +502,10 @@ class IndexesPane(LivePane):
         self._definition_key, self._definition = key, None
         await asyncio.sleep(0.15)  # the cursor may be on its way
         try:
-            found = await self.app.ask(DefinitionOf(key))  # type: ignore[attr-defined]
+            found = await self.frame.ask(DefinitionOf(key))
             self._definition = found
             if found.sql is not None:
-                self.app.schedule.board.add(Definition, (found,))  # type: ignore[attr-defined]
+                self.frame.schedule.board.add(Definition, (found,))
         except SourceError as error:
             self._definition = error
         self._show_detail()
@@ -535,7 +535,7 @@ class IndexesPane(LivePane):
         if measuring:
             for worker in measuring:
                 worker.cancel()
-            self.app.note("measuring ended")  # type: ignore[attr-defined]
+            self.frame.note("measuring ended")
         elif self.query(Detail):
             self.query(Detail).first().remove()
             self.focus_inside()

@@ -176,7 +176,7 @@ class PlanPane(LivePane):
         self._asking = words
         self._paint_head()
         try:
-            answer = await self.app.ask(request)  # type: ignore[attr-defined]
+            answer = await self.frame.ask(request)
         except SourceError as error:
             self._asking = ""
             self.remedy = error.remedy
@@ -373,7 +373,7 @@ class PlanPane(LivePane):
             self.findings.move_to(self._finding + 1)
             self._go(view.insights[self._finding].number)
         elif view is not None:
-            self.app.note("no finding in this plan")  # type: ignore[attr-defined]
+            self.frame.note("no finding in this plan")
 
     def _seek(self, step: int, *, from_here: bool) -> None:
         view, node = self.view, self.table.cursor_row
@@ -420,7 +420,7 @@ class PlanPane(LivePane):
     def action_diff(self) -> None:
         """Side by side with the plan that was open before; once more ends it."""
         if self.before is None:
-            self.app.note("there is no plan before this one to compare with")  # type: ignore[attr-defined]
+            self.frame.note("there is no plan before this one to compare with")
             return
         self.comparing = not self.comparing
         self._paint()
@@ -430,7 +430,7 @@ class PlanPane(LivePane):
         if self._asking:
             self.workers.cancel_group(self, "plan")
             self._asking = ""
-            self.app.note("cancelled")  # type: ignore[attr-defined]
+            self.frame.note("cancelled")
             self._paint_head()
         elif self._refused:
             self._refused = ""
@@ -457,7 +457,7 @@ class PlanPane(LivePane):
     def action_values(self) -> None:
         """Values for the parameters: typed, or those that pg_stats knows."""
         if self._plan_request() is None:
-            self.app.note("values are for statements of a server: e on one in Queries")  # type: ignore[attr-defined]
+            self.frame.note("values are for statements of a server: e on one in Queries")
             return
         from pgtop.ui.plan_values import ValuesLine
 
@@ -490,7 +490,7 @@ class PlanPane(LivePane):
         self._paint_head()
         try:
             common, typical = [
-                await self.app.ask(_with_values(request, values))  # type: ignore[attr-defined]
+                await self.frame.ask(_with_values(request, values))
                 for values in ("common", "typical")
             ]
         except SourceError as error:
@@ -514,7 +514,7 @@ class PlanPane(LivePane):
         from pgtop.ui.plan_analyze import asked_to_run
 
         request = self._plan_request()
-        if not self.app.config.allow_actions:  # type: ignore[attr-defined]
+        if not self.frame.config.allow_actions:
             self._say("start pgtop with --allow-actions to run statements")
             return
         if request is None or self.opened is None:
@@ -528,7 +528,7 @@ class PlanPane(LivePane):
                 return
             self._asking = "running it, read only; Esc ends it on the server …"
             self._paint_head()
-            answer = await self.app.ask(run)  # type: ignore[attr-defined]
+            answer = await self.frame.ask(run)
         except SourceError as error:
             self._asking = ""
             self._say(error.why)
@@ -580,7 +580,7 @@ class PlanPane(LivePane):
             return
         from pgtop.report.plan import markdown_lines
 
-        self.app.copy_text("\n".join(markdown_lines(view)) + "\n", "report")  # type: ignore[attr-defined]
+        self.frame.copy_text("\n".join(markdown_lines(view)) + "\n", "report")
 
     def action_raw(self) -> None:
         """The plan as it came, for other tools."""

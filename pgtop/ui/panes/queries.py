@@ -227,7 +227,7 @@ class QueriesPane(LivePane):
             many = f"{view.running}× " if view.running > 1 else ""
             tone: Tone = "warning" if (view.running_s or 0) >= 60 else "notice"
             tags.append((f"{many}running {units.age(view.running_s)} ", tone))
-        verdict = getattr(self.app, "verdict", None)
+        verdict = self.frame.verdict
         for finding in verdict.findings if verdict else ():
             subject = finding.subject
             if subject.kind == "statement" and subject.name == str(view.key[2]):
@@ -257,14 +257,14 @@ class QueriesPane(LivePane):
 
     def action_mark(self) -> None:
         """Compare with this moment from now on."""
-        board = self.app.schedule.board  # type: ignore[attr-defined]
+        board = self.frame.schedule.board
         workload = board.derived.get(Workload)
         if workload is None or workload.now is None:
             return
         board.derived[Workload] = workload.marked()
         self.time_base = "mark"
-        self.app.paint()  # type: ignore[attr-defined]
-        self.app.note("mark set: the figures count from here; = changes the base")  # type: ignore[attr-defined]
+        self.frame.paint()
+        self.frame.note("mark set: the figures count from here; = changes the base")
 
     def action_none(self) -> None:
         """Enter is the table's; this stands for it in the footer."""
@@ -276,9 +276,9 @@ class QueriesPane(LivePane):
         if key is None or workload is None or workload.now is None:
             return
         if key not in workload.now.rows:
-            self.app.note("it has not ended once: no plan can be asked before it is counted")  # type: ignore[attr-defined]
+            self.frame.note("it has not ended once: no plan can be asked before it is counted")
             return
-        self.app.show_plan(key)  # type: ignore[attr-defined]
+        self.frame.show_plan(key)
 
     def copied_text(self) -> tuple[str, str] | None:
         """The statement under the cursor: whole where it was opened, else as far as it is known."""
@@ -307,11 +307,11 @@ class QueriesPane(LivePane):
     @work(group="copy", exclusive=True, exit_on_error=True)
     async def _copy_whole(self, key: StatementKey) -> None:
         try:
-            detail = await self.app.ask(DetailOf(key))  # type: ignore[attr-defined]
+            detail = await self.frame.ask(DetailOf(key))
         except SourceError as error:
-            self.app.note(f"not copied: {error.why}", "warning")  # type: ignore[attr-defined]
+            self.frame.note(f"not copied: {error.why}", "warning")
             return
-        self.app.copy_text(detail.query, "statement")  # type: ignore[attr-defined]
+        self.frame.copy_text(detail.query, "statement")
 
     # -- where the extension is ------------------------------------------------------------
 
@@ -326,23 +326,23 @@ class QueriesPane(LivePane):
 
     @work(group="find", exclusive=True)
     async def _find(self) -> None:
-        self.app.note("looking into the other databases, one after another …")  # type: ignore[attr-defined]
+        self.frame.note("looking into the other databases, one after another …")
         try:
-            self._found = await self.app.ask(FindStatements())  # type: ignore[attr-defined]
+            self._found = await self.frame.ask(FindStatements())
         except SourceError as error:
-            self.app.note(error.why, "warning")  # type: ignore[attr-defined]
+            self.frame.note(error.why, "warning")
             return
         self.refilter()
 
     @work(group="find", exclusive=True)
     async def _go_there(self, datname: str) -> None:
         try:
-            await self.app.ask(UseDatabase(datname))  # type: ignore[attr-defined]
+            await self.frame.ask(UseDatabase(datname))
         except SourceError as error:
-            self.app.note(f"{datname}: {error.why}", "warning")  # type: ignore[attr-defined]
+            self.frame.note(f"{datname}: {error.why}", "warning")
             return
         self._found = None
-        self.app.schedule.now(again=True)  # type: ignore[attr-defined]
+        self.frame.schedule.now(again=True)
 
     # -- detail --------------------------------------------------------------------------
 
@@ -374,7 +374,7 @@ class QueriesPane(LivePane):
             return
         self.call_after_refresh(self._show_detail)
         try:
-            self._detail = await self.app.ask(DetailOf(key))  # type: ignore[attr-defined]
+            self._detail = await self.frame.ask(DetailOf(key))
         except SourceError as error:
             self._detail = error
         self._show_detail()
@@ -399,7 +399,7 @@ class QueriesPane(LivePane):
         ]
 
     def _about(self, view: StatementView) -> tuple[Finding, ...]:
-        verdict = getattr(self.app, "verdict", None)
+        verdict = self.frame.verdict
         return tuple(
             f
             for f in (verdict.findings if verdict else ())

@@ -61,7 +61,7 @@ class TrayPane(LivePane):
     @property
     def tray(self) -> Tray:
         """The tray of this server and database."""
-        return cast(Tray, self.app.tray)  # type: ignore[attr-defined]
+        return self.frame.tray
 
     # -- facts in ------------------------------------------------------------------------
 
@@ -87,8 +87,8 @@ class TrayPane(LivePane):
         return wanted in row.parts.sql.lower() or wanted in row.entry.rule
 
     def _now(self) -> float | None:
-        reading = self.app.schedule.board.reading  # type: ignore[attr-defined]
-        return None if reading is None else cast(float, reading.taken_at)
+        reading = self.frame.schedule.board.reading
+        return None if reading is None else reading.taken_at
 
     def _head_line(self, rows: list[TrayRow]) -> Line:
         done = sum(row.done for row in rows)
@@ -113,8 +113,8 @@ class TrayPane(LivePane):
         try:
             rows = [row for row in self._rows() if row.target is not None]
             targets = tuple(cast(Target, row.target) for row in rows)
-            locks = await self.app.ask(LocksFor(targets))  # type: ignore[attr-defined]
-            states = await self.app.ask(AppliedState(targets))  # type: ignore[attr-defined]
+            locks = await self.frame.ask(LocksFor(targets))
+            states = await self.frame.ask(AppliedState(targets))
         except SourceError as error:
             self._trouble = error.why
             self._outlooks.clear()
@@ -143,7 +143,7 @@ class TrayPane(LivePane):
             self._change(lambda tray: _with_marks(tray, marks))
 
     def _change(self, change: Any) -> None:
-        self.app.change_tray(change)  # type: ignore[attr-defined]
+        self.frame.change_tray(change)
 
     def _show_detail(self) -> None:
         found = self.query(Detail)
@@ -205,7 +205,7 @@ class TrayPane(LivePane):
             key = row.entry.key
             self._marked -= {key}
             self._change(lambda tray: tray.without(key))
-            self.app.note(f"out of the tray: {row.entry.rule} {row.entry.title}")  # type: ignore[attr-defined]
+            self.frame.note(f"out of the tray: {row.entry.rule} {row.entry.title}")
             self._show()
 
     def copied_text(self) -> tuple[str, str] | None:
@@ -218,9 +218,9 @@ class TrayPane(LivePane):
         row = cast("TrayRow | None", self.table.cursor_row)
         undo = row.entry.remedy.undo if row is not None else ()
         if undo:
-            self.app.copy_text("\n".join(map(harmless, undo)), "undo")  # type: ignore[attr-defined]
+            self.frame.copy_text("\n".join(map(harmless, undo)), "undo")
         else:
-            self.app.note("there is nothing to undo")  # type: ignore[attr-defined]
+            self.frame.note("there is nothing to undo")
 
     def _plan(self) -> Plan:
         chosen = [e for e in self.tray.entries if not self._marked or e.key in self._marked]
@@ -233,7 +233,7 @@ class TrayPane(LivePane):
         """Copy all, or the marked, in the chosen format."""
         if self.tray.entries:
             what = f"DDL for {self.tool}"
-            self.app.copy_text(joined(self._files()), what)  # type: ignore[attr-defined]
+            self.frame.copy_text(joined(self._files()), what)
 
     @work(group="tray-write", exclusive=True)
     async def action_write(self) -> None:
@@ -248,11 +248,11 @@ class TrayPane(LivePane):
         try:
             written = await asyncio.to_thread(export, files, name)
         except OSError as error:
-            self.app.note(f"not written: {error}", "warning")  # type: ignore[attr-defined]
+            self.frame.note(f"not written: {error}", "warning")
             return
         note = f" ({written.note})" if written.note else ""
         count = units.plural(len(files), "file")
-        self.app.note(f"{count} in {shown(written.path)}{note}")  # type: ignore[attr-defined]
+        self.frame.note(f"{count} in {shown(written.path)}{note}")
 
 
 def _with_marks(tray: Tray, marks: dict[str, dict[str, str]]) -> Tray:
