@@ -43,6 +43,7 @@ def vitals(**fields: Any) -> Vitals:
     defaults: dict[str, Any] = {
         "max_connections": 100, "reserved_connections": 3, "client_backends": 14, "sessions": 14,
         "active": 3, "waiting": 0, "idle_in_transaction": 1, "oldest_xact_s": 0.4, "hidden": 0,
+        "wal_bytes": 1_000_000,
     }  # fmt: skip
     return Vitals(**{**defaults, **fields})
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 from pgtop.analysis.estimates import Estimates
+from pgtop.analysis.pulse import Pulse
 from pgtop.analysis.usage import Usage
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.workload import Workload
@@ -31,7 +32,7 @@ class Derived(Protocol):
         ...
 
 
-DERIVED: tuple[type[Derived], ...] = (Workload, VacuumState, Usage, Estimates)
+DERIVED: tuple[type[Derived], ...] = (Pulse, Workload, VacuumState, Usage, Estimates)
 
 
 class Board:

@@ -7,13 +7,14 @@ from collections.abc import Sequence as Listed
 from typing import Any
 
 from pgtop.advice import Facts, judge
+from pgtop.advice.indexes import INDEX_RULES
+from pgtop.advice.questions import ask_definitions, ask_sequences
 from pgtop.advice.rules import RULES
 from pgtop.analysis.derived import Board
 from pgtop.analysis.redact import mask_literals
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.workload import OWN, Workload
 from pgtop.cli.first import ALWAYS, FIRST
-from pgtop.cli.questions import ask_definitions, ask_sequences
 from pgtop.model.index import (
     ColumnStatistics,
     CounterWindow,
@@ -87,7 +88,8 @@ class Watch:
             self._first_at = reading.taken_at
         if first:
             await ask_sequences(self._source, self.board)
-            await ask_definitions(self._source, self.board)
+            facts = Facts(self.board.samples, self.board.derived)
+            await ask_definitions(self._source, self.board, judge(facts, INDEX_RULES).findings)
 
     def document(self, *, redact: bool = False) -> dict[str, Any]:
         """The report of what was read."""

@@ -50,6 +50,14 @@ class Vitals:
     hidden: int
     """Sessions whose state this role may not see."""
 
+    wal_bytes: int | None = None
+    """Where WAL stands, in bytes: written on a primary, replayed on a standby."""
+
+    @property
+    def used(self) -> int:
+        """Slots in use: `client_backends`, else what everybody may count."""
+        return self.sessions if self.client_backends is None else self.client_backends
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseCounters:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 ASCII = str.maketrans(
     {
         "–": "-", "—": "-", "×": "x", "÷": "/", "≈": "~", "±": "+-", "≥": ">=", "≤": "<=",
@@ -21,7 +23,7 @@ SEVERITY = {"critical": "‼", "warning": "!", "notice": "·"}
 """A glyph first, a colour second."""
 
 
-def sparkline(values: list[float], width: int) -> str:
+def sparkline(values: Sequence[float], width: int) -> str:
     """The last `width` values as eighth blocks, scaled to their maximum; blanks to the left."""
     shown = values[-width:]
     top = max(shown, default=0.0)

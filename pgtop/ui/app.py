@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar, cast
 
@@ -16,7 +16,9 @@ from textual.containers import Container
 from textual.screen import Screen
 
 from pgtop.advice import Facts, Judge, Rule, Verdict
+from pgtop.analysis.groups import GROUPS, Group
 from pgtop.config import Config
+from pgtop.model.finding import Finding
 from pgtop.model.request import Request
 from pgtop.model.sample import Reading, Source
 from pgtop.model.statement import StatementKey
@@ -24,11 +26,11 @@ from pgtop.terminal.glyphs import SEVERITY
 from pgtop.terminal.probe import Probe
 from pgtop.ui.copying import Copying, swallow_replies
 from pgtop.ui.ending import Ending
-from pgtop.ui.header import FULL_WIDTH, Rates, header_lines
+from pgtop.ui.header import FULL_WIDTH, header_lines
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import Tone
-from pgtop.ui.panes import PANES, Tab
+from pgtop.ui.panes import PANES, Tab, owner
 from pgtop.ui.schedule import Lanes, Schedule
 from pgtop.ui.tray_keeping import TrayKeeping
 
@@ -76,8 +78,10 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
         first_pane: str | None = None,
         first_reading: Awaitable[Reading] | None = None,
         probe: Probe | None = None,
+        groups: Mapping[str, Group] = GROUPS,
     ) -> None:
-        """Without `rules`, all of them, imported once the first rows are on screen."""
+        """Without `rules`, all of them, imported once the first rows are on screen; `groups` are
+        read in the background."""
         self.config = config or Config()
         self.ascii_only = self.config.ascii
         self.probe = probe or Probe()
@@ -88,7 +92,6 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
         self._judge = None if rules is None else Judge(rules)
         self.seconds = seconds
         self.verdict: Verdict | None = None
-        self.rates = Rates()
         self.panes: dict[str, LivePane] = {}
         self.current: LivePane | None = None
         self._first = first_pane
@@ -98,6 +101,8 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
             lanes=self._lanes,
             on_change=self.on_reading,
             first=first_reading,
+            groups=groups,
+            on_group=self._group_read,
         )
         self.theme = _theme(self.config.theme, self.probe)
 
@@ -168,7 +173,6 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
 
     async def on_reading(self) -> None:
         """A reading arrived, or failed: show it, then judge it, a rule at a time."""
-        self.rates.take(self.schedule.board)
         self.paint()
         before = self.verdict
         if self._judge is None:
@@ -180,6 +184,16 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
         if before is None or self.verdict.findings != before.findings:
             self.paint()
 
+    async def _group_read(self, name: str) -> None:
+        """What rules want asked beyond what a group brought."""
+        from pgtop.advice.questions import ask_definitions, ask_sequences
+
+        board = self.schedule.board
+        if name == "indexes":
+            await ask_sequences(self.source, board)
+        elif name == "statistics" and self.verdict is not None:
+            await ask_definitions(self.source, board, self.verdict.findings)
+
     def paint(self) -> None:
         """Everything from what is known now."""
         pane = self.current
@@ -190,6 +204,7 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
         if board.reading is not None:
             pane.facts = self.facts
             pane.show_facts(pane.facts)
+            pane.settle()
         self.tick()
 
     def tick(self) -> None:
@@ -209,7 +224,12 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
             return
         frame.query_one("#header", Lines).show(
             *header_lines(
-                schedule.board, schedule.status, self.rates, width, now, schedule.interval
+                schedule.board,
+                schedule.status,
+                width,
+                now,
+                schedule.interval,
+                schedule.ms_per_s,
             )
         )
         frame.query_one("#tabs", Lines).show(self._tab_line(width))
@@ -284,6 +304,16 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
                 pane.open_statement(key)
 
         self.call_later(open_plan)
+
+    def show_finding(self, finding: Finding) -> None:
+        """Open the tab that explains it, with the cursor on the row behind it."""
+        tab = owner(finding)
+
+        async def open_tab(name: str) -> None:
+            (await self.show_pane(name)).seek(finding)
+
+        if tab is not None:
+            self.call_later(open_tab, tab.NAME)
 
     def note(self, message: str, severity: str = "information") -> None:
         """A short message at the foot; server text in it is no markup."""

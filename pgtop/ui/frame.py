@@ -54,6 +54,10 @@ class Frame(Protocol):
         """Open the Plan tab and ask for this statement's plan."""
         ...
 
+    def show_finding(self, finding: Finding) -> None:
+        """Open the tab that explains it, with the cursor on the row behind it."""
+        ...
+
     async def show_pane(self, name: str) -> LivePane:
         """Bring a tab into view."""
         ...

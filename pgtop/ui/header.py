@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from rich.cells import cell_len
 
 from pgtop.analysis import units
 from pgtop.analysis.derived import Board
+from pgtop.analysis.pulse import Pulse
 from pgtop.model.sample import Reading, Sample, SourceError
-from pgtop.model.server import DatabaseCounters, Link, Server, Vitals
+from pgtop.model.server import Link, Server, Vitals
 from pgtop.terminal.glyphs import sparkline
 from pgtop.ui.lines import Line, Pieces
 from pgtop.ui.live_table import Tone
@@ -31,53 +30,13 @@ LATE_S = 1.5
 """An answer that takes longer is announced."""
 
 
-@dataclass(slots=True)
-class Rates:
-    """Transactions and cache hits per second, from two readings of pg_stat_database."""
-
-    tps: float | None = None
-    hit: float | None = None
-    temp_per_s: float | None = None
-    history: deque[float] = field(default_factory=lambda: deque(maxlen=60))
-    _last: tuple[float, DatabaseCounters] | None = None
-    _restarts: int = 0
-
-    def take(self, board: Board) -> None:
-        """Work out what changed since the reading before."""
-        sample = board.samples.get(DatabaseCounters)
-        if not isinstance(sample, Sample) or not sample.rows:
-            return
-        now: DatabaseCounters = sample.rows[0]
-        if board.restarts != self._restarts:
-            self._last, self._restarts = None, board.restarts
-        if self._last is not None and self._last[0] == sample.taken_at:
-            return
-        if self._last is not None:
-            self._compare(*self._last, now, sample.taken_at)
-        self._last = (sample.taken_at, now)
-
-    def _compare(
-        self, then_at: float, then: DatabaseCounters, now: DatabaseCounters, now_at: float
-    ) -> None:
-        seconds = now_at - then_at
-        done = now.xact_commit + now.xact_rollback - then.xact_commit - then.xact_rollback
-        hit, read = now.blks_hit - then.blks_hit, now.blks_read - then.blks_read
-        if seconds <= 0 or done < 0 or hit < 0 or read < 0:
-            self.tps = self.hit = self.temp_per_s = None  # the counters were reset
-            return
-        self.tps = done / seconds
-        self.hit = hit / (hit + read) if hit + read else None
-        self.temp_per_s = max(0.0, (now.temp_bytes - then.temp_bytes) / seconds)
-        self.history.append(self.tps)
-
-
 def _row(board: Board, row_type: type[Any]) -> Any:
     sample = board.samples.get(row_type)
     return sample.rows[0] if isinstance(sample, Sample) and sample.rows else None
 
 
 def header_lines(
-    board: Board, status: Status, rates: Rates, width: int, now: float, interval: float
+    board: Board, status: Status, width: int, now: float, interval: float, ms_per_s: float
 ) -> tuple[Line, ...]:
     """The header at this width: two lines, one where there is little room."""
     server: Server | None = _row(board, Server)
@@ -90,9 +49,9 @@ def header_lines(
     wide = width >= FULL_WIDTH
     where = _where(server, link, wide=wide)
     urgent = not status.connected or status.frozen_at is not None or status.asked_at is not None
-    costs: Pieces = () if urgent else ((f"  {_cost(board.reading, wide=wide)}", "dim"),)
+    costs: Pieces = () if urgent else ((f"  {_cost(ms_per_s, board.reading, wide=wide)}", "dim"),)
     right = (*state(status, now, interval), *costs, (" ", ""))
-    signs = vital_signs(_row(board, Vitals), rates, wide=wide)
+    signs = vital_signs(_row(board, Vitals), board.derived.get(Pulse, Pulse()), wide=wide)
     if wide:
         return (Line(where, right, urgent), Line(_fitting(signs, width)))
     room = width - _size(where) - _size(right)
@@ -137,14 +96,12 @@ def _where(server: Server, link: Link, *, wide: bool) -> Pieces:
     return pieces
 
 
-def _cost(reading: Reading | None, *, wide: bool) -> str:
-    """What the last reading cost the server."""
+def _cost(ms_per_s: float, reading: Reading | None, *, wide: bool) -> str:
+    """What pgtop costs the server, over the last minute."""
     if reading is None:
         return ""
-    if not wide:
-        return f"cost {units.ms(reading.server_ms)}"
-    trips = "trip" if reading.round_trips == 1 else "trips"
-    return f"pgtop costs {units.ms(reading.server_ms)}, {reading.round_trips} {trips}"
+    cost = f"{units.ms(ms_per_s)}/s"
+    return f"pgtop costs {cost}" if wide else f"costs {cost}"
 
 
 def state(status: Status, now: float, interval: float) -> Pieces:
@@ -170,7 +127,7 @@ def state(status: Status, now: float, interval: float) -> Pieces:
     return ((f"every {interval:g} s", "dim"),)
 
 
-def vital_signs(vitals: Vitals | None, rates: Rates, *, wide: bool) -> Sequence[Pieces]:
+def vital_signs(vitals: Vitals | None, pulse: Pulse, *, wide: bool) -> Sequence[Pieces]:
     """Connections used of limit, tps, sessions, oldest transaction, hit ratio, temp.
 
     Those that matter more come first: what does not fit falls off the end.
@@ -182,8 +139,8 @@ def vital_signs(vitals: Vitals | None, rates: Rates, *, wide: bool) -> Sequence[
 
     if vitals is not None:
         add("conn", *_connections(vitals))
-    spark: tuple[str, Tone] = (" " + sparkline(list(rates.history), 8), "bar")
-    add("tps", units.rate(rates.tps), "", *((spark,) if wide else ()))
+    spark: tuple[str, Tone] = (" " + sparkline(pulse.history.get("tps", ()), 8), "bar")
+    add("tps", units.rate(pulse.tps), "", *((spark,) if wide else ()))
     if vitals is not None and wide:
         waiting = vitals.waiting
         add("active", units.count(vitals.active))
@@ -194,14 +151,14 @@ def vital_signs(vitals: Vitals | None, rates: Rates, *, wide: bool) -> Sequence[
         )
         add("idle in xact", units.count(vitals.idle_in_transaction))
         add("oldest xact", *_oldest(vitals))
-    add("hit", units.percent(rates.hit) if rates.hit is not None else units.NOTHING)
+    add("hit", units.percent(pulse.hit) if pulse.hit is not None else units.NOTHING)
     if wide:
-        add("temp", units.size(rates.temp_per_s) + "/s" if rates.temp_per_s else units.NOTHING)
+        add("temp", units.size(pulse.temp_per_s) + "/s" if pulse.temp_per_s else units.NOTHING)
     return signs
 
 
 def _connections(vitals: Vitals) -> tuple[str, Tone]:
-    used = vitals.client_backends if vitals.client_backends is not None else vitals.sessions
+    used = vitals.used
     mark = "≈" if vitals.client_backends is None else ""
     share = used / vitals.max_connections
     if share >= FULL:

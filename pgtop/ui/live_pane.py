@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -10,7 +11,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from pgtop.advice import Facts
-from pgtop.model.finding import Finding, Remedy
+from pgtop.model.finding import Finding, Remedy, Subject
 from pgtop.model.sample import SourceError
 from pgtop.ui.lines import Lines
 from pgtop.ui.live_table import LiveTable
@@ -58,6 +59,7 @@ class LivePane(Vertical):
         super().__init__(id=self.NAME)
         self.facts = Facts()
         self.filter_text = ""
+        self._sought: Finding | None = None
         self.remedy: str | None = None
         """SQL that would bring what is missing; `y` copies it while nothing is shown."""
 
@@ -88,6 +90,23 @@ class LivePane(Vertical):
     def show_facts(self, facts: Facts) -> None:
         """Show what was read. Called after every reading while in view, and on coming into view."""
         raise NotImplementedError  # every pane shows something else
+
+    def key_of(self, subject: Subject) -> Hashable | None:
+        """The row of this tab that is about `subject`; None where there is none (yet)."""
+        return None
+
+    def seek(self, finding: Finding) -> None:
+        """Put the cursor on the row behind a finding, as soon as it has been read."""
+        self._sought = finding
+        self.settle()
+
+    def settle(self) -> None:
+        """Called when rows were shown: a row that is sought may be among them."""
+        if self._sought is None or not self.table.row_count:
+            return
+        key = self.key_of(self._sought.subject)
+        if key is not None and self.table.move_to(key):
+            self._sought = None
 
     def say_unreadable(self, error: SourceError) -> None:
         """In place of rows: why there are none, and what would help."""

@@ -2,18 +2,21 @@
 
 Fast lanes are read every interval while their tab is in view, slow lanes when their time
 has come. The gap is measured from the end of a reading and is at least twice as long as
-the reading took: a slow server is asked less.
+the reading took: a slow server is asked less. What no tab in view reads comes in the
+background, between two readings of the tab, a group at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pgtop.analysis.derived import Board
+from pgtop.analysis.groups import GROUPS, Group
 from pgtop.analysis.workload import Workload
 from pgtop.model.request import Request
 from pgtop.model.sample import Disconnected, Reading, Sample, Source, SourceError
@@ -34,6 +37,9 @@ TEXTS_S = 10.0
 
 TEXTS_COST = 50.0
 """… and after at least this many times what the last such reading cost the server."""
+
+COST_WINDOW_S = 60.0
+"""What pgtop costs is told of the last minute."""
 
 SLOWER = 2.0
 """The gap is at least this many times the duration of the reading before it."""
@@ -71,8 +77,11 @@ class Schedule:
         lanes: Callable[[], Lanes],
         on_change: Callable[[], Awaitable[None]],
         first: Awaitable[Reading] | None = None,
+        groups: Mapping[str, Group] = GROUPS,
+        on_group: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """`first` is a reading that was begun before there was a screen to show it."""
+        """`first` is a reading that was begun before there was a screen to show it; `groups`
+        are read in the background, and `on_group` is told the name of each."""
         self.board = Board()
         self.status = Status()
         self.interval = interval
@@ -84,6 +93,11 @@ class Schedule:
         self._wake = asyncio.Event()
         self._texts_at = 0.0
         self._texts_cost_s = 0.0
+        self._groups = groups
+        self._on_group = on_group
+        self._costs: dict[str, float] = {}
+        self._spent: deque[tuple[float, float]] = deque()
+        self._began = time.monotonic()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -119,46 +133,103 @@ class Schedule:
         """Pass a question on to the source."""
         return await self._source.ask(request)
 
+    @property
+    def ms_per_s(self) -> float:
+        """Milliseconds of the server's time that readings took in a second, over the last
+        minute."""
+        now = time.monotonic()
+        while self._spent and self._spent[0][0] < now - COST_WINDOW_S:
+            self._spent.popleft()
+        seconds = min(COST_WINDOW_S, max(self.interval, now - self._began))
+        return sum(ms for _, ms in self._spent) / seconds
+
     async def _run(self) -> None:
         while True:
             self._wake.clear()  # what is asked for from here on gets a reading of its own
             started = time.monotonic()
-            wait: float | None = self.interval
+            wait = self.interval
             if self.status.frozen_at is None:
                 wait = await self._once()
-                took = time.monotonic() - started
-                if wait is not None:
-                    wait = max(wait, SLOWER * took)
+                wait = max(wait, SLOWER * (time.monotonic() - started))
+            until: float | None = time.monotonic() + wait
             await self._on_change()
+            await self._background()
+            if not self.status.connected:
+                until = self.status.retry_at
             try:
-                await asyncio.wait_for(self._wake.wait(), wait)
+                left = None if until is None else max(0.0, until - time.monotonic())
+                await asyncio.wait_for(self._wake.wait(), left)
             except asyncio.TimeoutError:
                 continue
 
-    async def _once(self) -> float | None:
-        """One reading; returns seconds to the next, None where only a key brings it."""
-        status = self.status
+    async def _once(self) -> float:
+        """One reading for the tab in view; returns seconds to the next."""
         first, self._first = self._first, None
+        if first is not None:
+            await self._guarded(first)
+            return 0.0
+        due = self._due()
+        await self._guarded(self._source.read(due), due)
+        if self.status.connected:
+            await self._guarded(self._read_texts())
+        return self.interval
+
+    async def _background(self) -> None:
+        """Read the groups that are due, one after another, until the tab wants the line."""
+        while self.status.connected and self.status.frozen_at is None:
+            name = self._due_group()
+            if name is None or self._wake.is_set():
+                return
+            started = time.monotonic()
+            lanes = self._lanes()
+            due = [kind for kind in self._groups[name].types if kind not in lanes]
+            await self._guarded(self._source.read(due), due)
+            if not self.status.connected:
+                return
+            self._costs[name] = self._spent[-1][1] if self._spent else 0.0
+            if self._on_group is not None:
+                await self._guarded(self._on_group(name))
+            await self._on_change()
+            try:  # as long a pause as the server worked
+                await asyncio.wait_for(self._wake.wait(), time.monotonic() - started)
+            except asyncio.TimeoutError:
+                continue
+
+    def _due_group(self) -> str | None:
+        """The group that was never read, else the one that waits longest for its turn."""
+        now = time.monotonic()
+        lanes = self._lanes()
+        best: tuple[float, str] | None = None
+        for name, group in self._groups.items():
+            read_at = [self._read_at.get(kind) for kind in group.types if kind not in lanes]
+            if any(at is None for at in read_at):
+                return name
+            known = [at for at in read_at if at is not None]
+            if not known:
+                continue
+            gap = max(self.interval, group.gap_s(self._costs.get(name, 0.0)))
+            late = now - min(known) - gap
+            if late >= 0 and (best is None or late > best[0]):
+                best = (late, name)
+        return None if best is None else best[1]
+
+    async def _guarded(
+        self, work: Awaitable[Reading | None], due: list[type[Any]] | None = None
+    ) -> None:
+        """Wait for a reading and keep it, or note that the link is lost."""
+        status = self.status
         status.asked_at = time.monotonic()
         try:
-            if first is not None:
-                reading = await first
-                self._take(reading, list(reading.samples))
-                return 0.0
-            due = self._due()
-            reading = await self._source.read(due)
-            self._take(reading, due)
-            await self._read_texts()
+            reading = await work
+            if reading is not None:
+                self._take(reading, list(reading.samples) if due is None else due)
         except Disconnected as error:
-            if status.connected or status.why != error.why:
-                status.connected, status.why = False, error.why
+            status.connected, status.why = False, error.why
             now = time.monotonic()
             status.retry_at = None if error.retry_in is None else now + error.retry_in
             self._read_at.clear()
-            return error.retry_in
         finally:
             status.asked_at = None
-        return self.interval
 
     def _take(self, reading: Reading, due: list[type[Any]]) -> None:
         restarts = self.board.restarts
@@ -167,6 +238,7 @@ class Schedule:
             self._read_at.clear()  # names and slow lanes of another server or database
             self._wake.set()
         now = time.monotonic()
+        self._spent.append((now, reading.server_ms))
         self._read_at.update(dict.fromkeys(due, now))
         if StatementText in due:
             self._texts_at, self._texts_cost_s = now, reading.server_ms / 1_000

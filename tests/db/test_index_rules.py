@@ -11,11 +11,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 from pgtop.advice import Facts, Verdict, judge
 from pgtop.advice.indexes import INDEX_RULES
+from pgtop.advice.questions import ask_definitions
 from pgtop.advice.tables import TABLE_RULES
 from pgtop.analysis.derived import Board
 from pgtop.analysis.estimates import Estimates
 from pgtop.analysis.keys import best_support
-from pgtop.cli.questions import ask_definitions
 from pgtop.model.finding import Finding
 from pgtop.model.index import (
     ColumnStatistics,
@@ -188,7 +188,8 @@ SICK = (
 async def with_definitions(dsn: str) -> Verdict:
     board, _ = await judged(dsn)
     async with collecting(dsn) as collector:
-        await ask_definitions(collector, board)
+        found = judge(Facts(board.samples, board.derived), INDEX_RULES).findings
+        await ask_definitions(collector, board, found)
     return judge(Facts(board.samples, board.derived), (*INDEX_RULES, *TABLE_RULES))
 
 

@@ -20,7 +20,8 @@ async def running(
 ) -> AsyncIterator[Pilot[int]]:
     """The app with its first readings on screen and a timer too slow to matter."""
     config = Config(interval=3_600, **options.pop("config", {}))
-    app = PgtopApp(source, config=config, rules=RULES, **options)
+    chosen = {"first_pane": "queries", "groups": {}, "rules": RULES, **options}
+    app = PgtopApp(source, config=config, **chosen)
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         for _ in range(readings - 1):

@@ -22,7 +22,9 @@ async def playing(
     """The recording played to its end on one tab, then some keys."""
     source = Recording()
     chosen = {"theme": "dark", **config}
-    app = PgtopApp(source, config=Config(interval=2.0, **chosen), rules=RULES, first_pane=pane)
+    app = PgtopApp(
+        source, config=Config(interval=2.0, **chosen), rules=RULES, first_pane=pane, groups={}
+    )
     app.schedule.interval = 3_600.0
     async with app.run_test(size=size) as pilot:
         for number in range(1, source.length + 1):

@@ -118,5 +118,5 @@ def _started(server: TestServer, database: str, home: Path) -> Program:
     }
     run = [sys.executable, "-m", "pgtop", "--interval", "0.5", server.dsn(database)]
     program = Program(["env", "-C", str(home), *run], env)
-    program.see("by total time")
+    program.open_queries()
     return program

@@ -33,6 +33,12 @@ class Program(Outer):
     def see(self, words: str, limit_s: float = 10.0) -> None:
         until(lambda: words in self.shown(), limit_s)
 
+    def open_queries(self) -> None:
+        """From the first screen to the statements."""
+        self.see(" checked")
+        self.type(b"3")
+        self.see("by total time")
+
     def ended(self, limit_s: float = 3.0) -> tuple[int, float]:
         """(exit status, seconds until it came)."""
         started = time.monotonic()
@@ -68,7 +74,7 @@ def program(server: TestServer, env: dict[str, str]) -> Iterator[Program]:
     # what other tests left would push the statement that is waited for off the screen
     server.execute("SELECT pg_stat_statements_reset()", "CREATE EXTENSION IF NOT EXISTS plpgsql")
     started = Program(command(server.dsn(user="monitor")), env)
-    started.see("by total time")
+    started.open_queries()
     started.see(" statements")
     yield started
     try:
@@ -126,7 +132,7 @@ def test_a_closed_terminal_without_sighup_ends_it(server: TestServer, env: dict[
     run = f"{ignoring} os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     words = command(server.dsn(user="monitor"))[1:]
     program = Program([sys.executable, "-c", run, *words], env)
-    program.see("by total time")
+    program.open_queries()
     os.close(program._fd)
     _, seconds = program.ended(4)
     assert seconds < 2.5
@@ -262,6 +268,7 @@ def test_a_wrong_uri_never_shows_the_password(env: dict[str, str]) -> None:
 
 def test_a_terminal_of_latin_1_gets_ascii(server: TestServer, env: dict[str, str]) -> None:
     program = Program(command(server.dsn(user="monitor")), {**env, "PYTHONIOENCODING": "latin-1"})
+    program.open_queries()
     program.see("by total time v")
     program.arrived.decode("ascii")
     program.type(b"q")

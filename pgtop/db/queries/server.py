@@ -37,7 +37,9 @@ SELECT /* pgtop */ current_setting('max_connections')::int8,
        extract(epoch FROM clock_timestamp()
                - min(xact_start) FILTER (WHERE backend_type = 'client backend'
                                            AND pid <> pg_backend_pid()))::float8,
-       count(*) FILTER (WHERE hidden)
+       count(*) FILTER (WHERE hidden),
+       ((CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+              ELSE pg_current_wal_lsn() END) - '0/0')::int8
   FROM (SELECT *, datid IS NOT NULL AND backend_type IS NULL AS hidden
           FROM pg_stat_activity) a
 """,

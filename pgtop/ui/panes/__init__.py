@@ -36,6 +36,7 @@ class Tab:
 
 
 PANES: tuple[Tab, ...] = (
+    Tab("overview", "1", "Overview", "Over", "OverviewPane"),
     Tab("queries", "3", "Queries", "Query", "QueriesPane", ("query.",)),
     Tab("plan", "4", "Plan", "Plan", "PlanPane"),
     Tab("indexes", "5", "Indexes", "Index", "IndexesPane",
@@ -44,3 +45,8 @@ PANES: tuple[Tab, ...] = (
         ("autovacuum.", "wraparound.", "table.fillfactor", "partition.")),
     Tab("tray", "9", "DDL", "DDL", "TrayPane"),
 )  # fmt: skip
+
+
+def owner(finding: Finding) -> Tab | None:
+    """The tab that explains a finding."""
+    return next((tab for tab in PANES if tab.owns(finding)), None)

@@ -20,7 +20,7 @@ from pgtop.analysis.workload import (
     Window,
     Workload,
 )
-from pgtop.model.finding import Finding, Remedy
+from pgtop.model.finding import Finding, Remedy, Subject
 from pgtop.model.sample import Sample, SourceError
 from pgtop.model.server import Database, Role, Server
 from pgtop.model.statement import (
@@ -405,6 +405,10 @@ class QueriesPane(LivePane):
             for f in (verdict.findings if verdict else ())
             if f.subject.kind == "statement" and f.subject.name == str(view.key[2])
         )
+
+    def key_of(self, subject: Subject) -> StatementKey | None:
+        """The statement of a finding."""
+        return next((key for key in self._deltas if str(key[2]) == subject.name), None)
 
     def offered(self) -> tuple[Finding | Remedy, ...]:
         """The findings about the statement under the cursor."""

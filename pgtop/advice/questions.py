@@ -1,19 +1,14 @@
-"""What a report asks beyond its readings: values of sequences, definitions behind findings."""
+"""What rules need asked beyond readings: values of sequences, definitions behind findings."""
 
 from __future__ import annotations
 
-from pgtop.advice import Facts, judge
-from pgtop.advice.indexes import INDEX_RULES
+from collections.abc import Iterable
+
 from pgtop.analysis.derived import Board
 from pgtop.analysis.estimates import Estimates
-from pgtop.model.index import (
-    Definition,
-    DefinitionOf,
-    Index,
-    Sequence,
-    SequenceValue,
-    ValuesOf,
-)
+from pgtop.analysis.usage import Usage
+from pgtop.model.finding import Finding
+from pgtop.model.index import Definition, DefinitionOf, Sequence, SequenceValue, ValuesOf
 from pgtop.model.sample import Disconnected, Sample, Source, SourceError
 
 MOST_DEFINITIONS = 50
@@ -44,24 +39,29 @@ async def ask_sequences(source: Source, board: Board) -> None:
             board.samples[SequenceValue] = error
 
 
-async def ask_definitions(source: Source, board: Board) -> None:
+async def ask_definitions(source: Source, board: Board, findings: Iterable[Finding]) -> None:
     """The definitions of the indexes that findings would drop, so that the undo is known."""
-    if not isinstance(board.samples.get(Index), Sample):
+    estimates: Estimates | None = board.derived.get(Estimates)
+    usage: Usage | None = board.derived.get(Usage)
+    named = {(f.subject.schema or "", f.subject.name) for f in findings if _drops(f)}
+    if not named or estimates is None or usage is None:
         return
-    verdict = judge(Facts(board.samples, board.derived), INDEX_RULES)
-    estimates: Estimates = board.derived[Estimates]
-    ids = {(i.schemaname, i.relname): i.indexrelid for i in estimates.indexes()}
+    wanted = [
+        i.indexrelid
+        for i in estimates.indexes()
+        if (i.schemaname, i.relname) in named and i.indexrelid not in usage.definitions
+    ]
     known: list[Definition] = []
-    for finding in verdict.findings:
-        subject = finding.subject
-        drops = finding.remedy is not None and finding.remedy.sql[0].startswith("DROP INDEX")
-        oid = ids.get((subject.schema or "", subject.name))
-        if drops and oid is not None and len(known) < MOST_DEFINITIONS:
-            try:
-                known.append(await source.ask(DefinitionOf(oid)))
-            except Disconnected:
-                raise
-            except SourceError:
-                continue
+    for oid in wanted[:MOST_DEFINITIONS]:
+        try:
+            known.append(await source.ask(DefinitionOf(oid)))
+        except Disconnected:
+            raise
+        except SourceError:
+            continue
     if known:
         board.add(Definition, tuple(known))
+
+
+def _drops(finding: Finding) -> bool:
+    return finding.remedy is not None and finding.remedy.sql[0].startswith("DROP INDEX")

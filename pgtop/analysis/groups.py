@@ -1,0 +1,71 @@
+"""Row types that are read together, and how often while nobody looks at them.
+
+The first screen and the badges of the tabs tell of everything: what no open tab reads is
+read in the background, a group at a time, each within a share of the server's time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from pgtop.model.index import (
+    ColumnStatistics,
+    CounterWindow,
+    ForeignKey,
+    Index,
+    IndexBuild,
+    IndexUse,
+    OperatorClass,
+    Sequence,
+)
+from pgtop.model.server import Database, Role
+from pgtop.model.statement import Running, Statement, StatementsInfo, StatementText
+from pgtop.model.table import IndexPages, Partition, Table, TableUse
+from pgtop.model.vacuum import (
+    DatabaseAge,
+    HorizonHolder,
+    ParentStatistics,
+    PinWait,
+    VacuumBlock,
+    VacuumRun,
+    VacuumScore,
+    VacuumSetting,
+    XidClock,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What one reading in the background brings."""
+
+    types: tuple[type[Any], ...]
+    every_s: float
+    """At most this often; 0 is every interval."""
+
+    ms_per_s: float
+    """Milliseconds of the server's time it may take in a second: a costlier group comes later."""
+
+    def gap_s(self, cost_ms: float) -> float:
+        """Seconds between two readings where one costs the server `cost_ms`."""
+        return max(self.every_s, cost_ms / self.ms_per_s)
+
+
+GROUPS: Mapping[str, Group] = {
+    "statements": Group((Statement, Running, Role, Database, StatementsInfo), 0, 2.5),
+    "texts": Group((StatementText,), inf, 1),  # later only those of new statements
+    "vacuum": Group(
+        (VacuumRun, HorizonHolder, VacuumBlock, PinWait, XidClock, DatabaseAge), 10, 0.3
+    ),
+    "tables": Group((Table, TableUse), 60, 1),
+    "indexes": Group((Index, IndexUse, CounterWindow, IndexBuild, Sequence), 120, 0.5),
+    "settings": Group(
+        (VacuumSetting, VacuumScore, ParentStatistics, Partition, IndexPages, OperatorClass,
+         ForeignKey), 300, 0.3,
+    ),
+    "statistics": Group((ColumnStatistics,), 600, 0.2),
+}  # fmt: skip
+"""In the order in which they are first read. The limits' sum is what pgtop may cost at most on a
+large server: 5 ms/s, header and sessions included."""

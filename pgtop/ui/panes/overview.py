@@ -1,0 +1,230 @@
+"""The Overview tab: what is wrong, worst first, and how the server does."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Static
+
+from pgtop.advice import Facts, Verdict
+from pgtop.advice.summary import Entry, causes, entries, nothing_found, said
+from pgtop.analysis import units
+from pgtop.analysis.workload import Workload
+from pgtop.model.finding import Finding, Remedy
+from pgtop.model.sample import SourceError
+from pgtop.model.statement import StatementKey
+from pgtop.terminal.glyphs import SEVERITY
+from pgtop.ui.finding_text import finding_text, no_ddl
+from pgtop.ui.lines import Line, Lines
+from pgtop.ui.live_pane import LivePane
+from pgtop.ui.live_table import Cell, Column, LiveTable, Tone
+from pgtop.ui.panes import owner
+from pgtop.ui.schedule import Lanes
+from pgtop.ui.signs import cause_line, sign_lines
+
+SIGN_LINES = 2
+"""Lines of vital signs."""
+
+
+class OverviewPane(LivePane):
+    """Findings, each leading to the row behind it and to its remedy."""
+
+    NAME = "overview"
+    DIGIT = "1"
+    TITLE = "Overview"
+    SHORT = "Over"
+    LANES: ClassVar[Lanes] = {}  # what it tells of is read in the background
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "none", "its row", id="overview.row"),
+        Binding("e", "plan", "its plan", id="overview.plan"),
+        Binding("a", "to_tray", "into the DDL tray", id="overview.tray"),
+        Binding("w", "why_not", "what was checked", id="overview.why"),
+    ]
+
+    DEFAULT_CSS = """
+    OverviewPane #overview-signs { height: 3; }
+    OverviewPane #overview-foot { height: auto; max-height: 9; padding: 0 1;
+                                  border-top: solid $primary; }
+    .-small OverviewPane #overview-foot { display: none; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Vital signs, a head, the findings, and the one under the cursor."""
+        yield Lines(id="overview-signs")
+        yield Lines(id=f"{self.NAME}-head")
+        yield self.make_table()
+        yield Static(id="overview-foot", markup=False)
+
+    def make_table(self) -> LiveTable[Any]:
+        """A mark, the title, its cost, and as far as there is room its rule and remedy."""
+        return LiveTable(
+            (
+                Column("mark", " ", _mark, 2, "left", frozen=True),
+                Column("title", "finding", _title, 40, "left", flex=True),
+                Column("remedy", "remedy", _remedy, 40, "left", from_width=150),
+                Column("rule", "rule", lambda e: ((e.worst.rule, "dim"),), 28, "left",
+                       from_width=110),
+            ),
+            empty="reading …",
+        )  # fmt: skip
+
+    def show_facts(self, facts: Facts) -> None:
+        """Findings as the rules left them, worst first."""
+        self.query_one("#overview-signs", Lines).show(
+            *sign_lines(facts, self.size.width, SIGN_LINES), cause_line(self._causes())
+        )
+        verdict = self.frame.verdict
+        if verdict is None:
+            return
+        shown = [e for e in entries(verdict.findings) if self._fits(e)]
+        self.table.empty = self._empty(verdict)
+        self.table.show_rows(shown)
+        self.head.show(self._head_line(verdict, len(shown)))
+        self._show_foot()
+
+    def _causes(self) -> Any:
+        verdict = self.frame.verdict
+        return () if verdict is None else causes(verdict)
+
+    def _fits(self, entry: Entry) -> bool:
+        wanted = self.filter_text.lower()
+        return not wanted or any(
+            wanted in f"{f.title} {f.rule} {f.subject.schema}.{f.subject.name}".lower()
+            for f in entry.findings
+        )
+
+    def _empty(self, verdict: Verdict) -> str:
+        if self.filter_text:
+            return f"no finding matches /{self.filter_text}/: / edits it, Esc forgets it"
+        return nothing_found(verdict)
+
+    def _head_line(self, verdict: Verdict, shown: int) -> Line:
+        many = len(verdict.findings)
+        left: list[tuple[str, Tone]] = [
+            (f" {units.plural(many, 'finding')}, worst first" if many else " no finding", "strong")
+        ]
+        if self.filter_text:
+            left.append((f"  {shown} match /{self.filter_text}/", "key"))
+        return Line(tuple(left), ((f"{said(verdict)}  ", "dim"), ("w", "key"), (" which ", "dim")))
+
+    # -- the finding under the cursor ----------------------------------------------------
+
+    @property
+    def entry(self) -> Entry | None:
+        """The line under the cursor."""
+        return cast("Entry | None", self.table.cursor_row)
+
+    def on_live_table_moved(self) -> None:
+        """The foot follows the cursor."""
+        self._show_foot()
+
+    def _show_foot(self) -> None:
+        entry = self.entry
+        foot = self.query_one("#overview-foot", Static)
+        foot.display = entry is not None
+        if entry is not None:
+            foot.update(finding_text(entry.findings))
+
+    def offered(self) -> tuple[Finding | Remedy, ...]:
+        """The findings of the line."""
+        entry = self.entry
+        if entry is None:
+            return ()
+        return tuple(f for f in entry.findings if f.remedy) or entry.findings[:1]
+
+    def copied_text(self) -> tuple[str, str] | None:
+        """The DDL of the line, else the finding as text."""
+        entry = self.entry
+        if entry is None:
+            return (self.remedy, "remedy") if self.remedy else None
+        ddl = [sql for f in entry.findings if f.remedy for sql in f.remedy.sql]
+        if ddl:
+            return "\n".join(f"{sql.rstrip(';')};" for sql in ddl), "DDL"
+        return finding_text(entry.findings).plain, "finding"
+
+    # -- keys ----------------------------------------------------------------------------
+
+    def action_none(self) -> None:
+        """Enter is the table's; this stands for it in the footer."""
+
+    def on_live_table_selected(self) -> None:
+        """Enter leads to the row behind the finding, in its tab."""
+        entry = self.entry
+        if entry is None:
+            return
+        if owner(entry.worst) is None:
+            self.frame.note("all there is to say of it stands below")
+        else:
+            self.frame.show_finding(entry.worst)
+
+    def action_plan(self) -> None:
+        """The plan of the statement that the finding is about."""
+        key = self._statement()
+        if key is None:
+            self.frame.note("e is for findings about a statement")
+        else:
+            self.frame.show_plan(key)
+
+    def _statement(self) -> StatementKey | None:
+        entry = self.entry
+        workload = self.facts.derived.get(Workload)
+        if entry is None or workload is None or workload.now is None:
+            return None
+        subject = entry.worst.subject
+        wanted = entry.worst.evidence.get("queryid", subject.name)
+        if subject.kind != "statement" and "queryid" not in entry.worst.evidence:
+            return None
+        return next((key for key in workload.now.rows if str(key[2]) == str(wanted)), None)
+
+    def action_why_not(self) -> None:
+        """Every check and how it ended; what could not be read and what would help."""
+        verdict = self.frame.verdict
+        if verdict is not None:
+            from pgtop.ui.screens.text import TextScreen
+
+            self.app.push_screen(TextScreen(checks_text(verdict, self.facts)))
+
+
+def _mark(entry: Entry) -> Cell:
+    return ((SEVERITY[entry.severity], cast(Tone, entry.severity)),)
+
+
+def _title(entry: Entry) -> Cell:
+    finding = entry.worst
+    tone: Tone = cast(Tone, entry.severity) if entry.severity == "critical" else ""
+    if len(entry.findings) == 1:
+        return ((finding.title, tone),)
+    size = f", {units.size(entry.bytes)} in all" if entry.bytes else ""
+    return ((f"{len(entry.findings)} × {finding.rule}{size}: ", "strong"), (finding.title, tone))
+
+
+def _remedy(entry: Entry) -> Cell:
+    finding = entry.worst
+    if finding.remedy is not None:
+        return ((finding.remedy.sql[0], "notice"),)
+    return ((no_ddl(finding), "dim"),)
+
+
+def checks_text(verdict: Verdict, facts: Facts) -> str:
+    """What was judged, what needs time and what cannot be told here, each with its reason."""
+    found: dict[str, int] = {}
+    for finding in verdict.findings:
+        found[finding.rule] = found.get(finding.rule, 0) + 1
+    lines = [f"{len(verdict.judged)} checks were made", ""]
+    lines += [f"  {name:32} {found.get(name, 0) or 'nothing'} found" for name in verdict.judged]
+    for title, reasons in (
+        ("need more time", verdict.needs_time),
+        ("not possible here", verdict.not_possible),
+    ):
+        if reasons:
+            lines += ["", f"{len(reasons)} {title}", ""]
+            lines += [f"  {name:32} {why}" for name, why in reasons.items()]
+    refused = [e for e in facts.samples.values() if isinstance(e, SourceError)]
+    reasons_of = {(e.why, e.remedy) for e in refused}
+    if reasons_of:
+        lines += ["", "what could not be read", ""]
+        lines += [f"  {why}{f': {sql}' if sql else ''}" for why, sql in sorted(reasons_of, key=str)]
+    return "\n".join(lines)

@@ -1,0 +1,99 @@
+"""The first screen's vital signs and causes, as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.cells import cell_len
+
+from pgtop.advice import Facts
+from pgtop.advice.summary import Cause
+from pgtop.analysis import units
+from pgtop.analysis.pulse import Pulse
+from pgtop.model.sample import Sample
+from pgtop.model.server import Vitals
+from pgtop.terminal.glyphs import SEVERITY, sparkline
+from pgtop.ui.lines import Line
+from pgtop.ui.live_table import Tone
+
+SPARKS = 10
+"""Values in a sparkline."""
+
+CELL = 27
+"""A sign's width: name, value, sparkline."""
+
+_SIGNS: Sequence[tuple[str, str, Callable[[Any], str], bool]] = (
+    ("active", "active", units.count, True),
+    ("waiting", "waiting", units.count, True),
+    ("tps", "tps", units.rate, False),
+    ("conn", "connections", units.count, True),
+    ("oldest xact", "oldest_xact_s", units.age, True),
+    ("idle in xact", "idle_in_transaction", units.count, True),
+    ("WAL/s", "wal_per_s", units.size, False),
+    ("temp/s", "temp_per_s", units.size, False),
+    ("hit", "hit", units.percent, False),
+)
+"""(name, where its history is, how it is written, a count now rather than a rate), what matters
+most first."""
+
+
+def sign_lines(facts: Facts, width: int, lines: int) -> tuple[Line, ...]:
+    """As many signs as there is room for, in columns of the same width."""
+    pulse: Pulse = facts.derived.get(Pulse) or Pulse()
+    vitals = _vitals(facts)
+    columns = max(1, (width - 1) // CELL)
+    cells = [_sign(pulse, vitals, *sign) for sign in _SIGNS]
+    made = []
+    for number in range(lines):
+        pieces: list[tuple[str, Tone]] = [(" ", "")]
+        for cell in cells[number * columns : (number + 1) * columns]:
+            used = sum(cell_len(text) for text, _ in cell)
+            pieces += [*cell, (" " * max(1, CELL - used), "")]
+        made.append(Line(tuple(pieces)))
+    return tuple(made)
+
+
+def _vitals(facts: Facts) -> Vitals | None:
+    found = facts.samples.get(Vitals)
+    return found.rows[0] if isinstance(found, Sample) and found.rows else None
+
+
+def _sign(
+    pulse: Pulse, vitals: Vitals | None, name: str, field: str, write: Any, counted: bool
+) -> list[tuple[str, Tone]]:
+    values = pulse.history.get(field, ())
+    if counted:
+        known = None if vitals is None else getattr(vitals, _FIELDS.get(field, field))
+    else:
+        known = getattr(pulse, field)
+    if known is None and counted and vitals is not None:
+        text = units.NOTHING if field == "oldest_xact_s" and not vitals.hidden else units.UNKNOWN
+    else:
+        text = write(known) if known is not None else units.NOTHING
+    if field == "connections" and vitals is not None:
+        text += f"/{vitals.max_connections}"
+    room = CELL - 2 - SPARKS - cell_len(name)
+    tone: Tone = "warning" if field == "waiting" and known else "strong"
+    spark = sparkline(values, SPARKS) if len(values) > 1 else ""
+    return [(f"{name} ", "dim"), (text[: max(4, room)].ljust(min(room, 8)), tone), (spark, "bar")]
+
+
+_FIELDS = {"connections": "used"}
+
+
+def cause_line(found: Sequence[Cause]) -> Line:
+    """Each of the usual causes: how many findings, clear, or not known."""
+    pieces: list[tuple[str, Tone]] = [(" causes  ", "dim")]
+    for cause in found:
+        pieces.append((f"{cause.name} ", "dim"))
+        if cause.state == "named":
+            worst = cause.findings[0].severity
+            tone: Tone = "critical" if worst == "critical" else "warning"
+            pieces.append((f"{SEVERITY[worst]} {len(cause.findings)}", tone))
+        elif cause.state == "clear":
+            pieces.append(("clear", "good"))
+        else:
+            pieces.append(("…" if cause.state == "waiting" else units.UNKNOWN, "dim"))
+        pieces.append(("   ", ""))
+    return Line(tuple(pieces))

@@ -1,0 +1,76 @@
+"""The order of the first screen: folding, causes, what was checked."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from pgtop.advice import Verdict
+from pgtop.advice.summary import causes, entries, nothing_found, said
+from pgtop.model.finding import Cost, Finding, Severity, Subject
+
+
+def finding(rule: str, name: str, severity: Severity = "notice", size: float = 1.0) -> Finding:
+    return Finding(
+        rule=rule,
+        severity=severity,
+        subject=Subject("index", name, "public"),
+        title=name,
+        why="",
+        cost=Cost(bytes=size),
+    )
+
+
+def verdict(
+    *findings: Finding,
+    judged: tuple[str, ...] = (),
+    needs_time: dict[str, str] | None = None,
+    not_possible: dict[str, str] | None = None,
+) -> Verdict:
+    return Verdict(
+        findings, judged, MappingProxyType(needs_time or {}), MappingProxyType(not_possible or {})
+    )
+
+
+def test_many_notices_of_one_rule_are_one_line_where_the_first_stood() -> None:
+    unused = [finding("index.unused", f"i{n}", size=10.0) for n in range(5)]
+    bloated = [finding("index.bloated", f"b{n}") for n in range(3)]
+    made = entries([finding("locks.blocking", "x", "critical"), *unused, *bloated])
+    assert [(e.worst.rule, len(e.findings)) for e in made] == [
+        ("locks.blocking", 1), ("index.unused", 5),
+        ("index.bloated", 1), ("index.bloated", 1), ("index.bloated", 1),
+    ]  # fmt: skip
+    assert made[1].bytes == 50
+    assert made[1].key == ("index.unused", "several")
+
+
+def test_warnings_are_never_folded() -> None:
+    many = [finding("index.unused", f"i{n}", "warning") for n in range(9)]
+    assert len(entries(many)) == 9
+
+
+def test_a_cause_is_named_clear_or_not_known() -> None:
+    found = {
+        c.name: c.state
+        for c in causes(
+            verdict(
+                finding("query.n_plus_one", "1", "warning"),
+                judged=("query.n_plus_one", "locks.blocking"),
+                needs_time={"autovacuum.late": "Table was not read yet"},
+                not_possible={"index.missing_fk": "no statistics"},
+            )
+        )
+    }
+    assert found == {"indexes": "unknown", "N+1": "named", "locks": "clear", "vacuum": "waiting"}
+
+
+def test_a_notice_does_not_name_a_cause() -> None:
+    (cause,) = causes(verdict(finding("locks.blocking", "1"), judged=("locks.blocking",)))
+    assert cause.state == "clear"
+
+
+def test_healthy_is_said_only_when_all_was_judged() -> None:
+    waiting = verdict(judged=("a", "b"), needs_time={"c": "two samples"})
+    assert nothing_found(waiting) == ("no finding so far: 2 checked, 1 need more time (w says why)")
+    healthy = verdict(judged=("a", "b"), not_possible={"c": "hidden"})
+    assert nothing_found(healthy).startswith("no finding: 2 checks passed, 1 not possible here")
+    assert said(healthy) == "2 checked, 1 not possible here"
