@@ -30,6 +30,7 @@ from pgtop.ui.header import FULL_WIDTH, header_lines
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import Tone
+from pgtop.ui.messages import Message, message
 from pgtop.ui.panes import PANES, Tab, owner
 from pgtop.ui.schedule import Lanes, Schedule
 from pgtop.ui.tray_keeping import TrayKeeping
@@ -92,6 +93,7 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
         self._judge = None if rules is None else Judge(rules)
         self.seconds = seconds
         self.verdict: Verdict | None = None
+        self.message: Message | None = None
         self.panes: dict[str, LivePane] = {}
         self.current: LivePane | None = None
         self._first = first_pane
@@ -233,7 +235,16 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
             )
         )
         frame.query_one("#tabs", Lines).show(self._tab_line(width))
-        frame.query_one("#footer", Lines).show(self._key_line(width))
+        self._show_footer(frame.query_one("#footer", Lines), width, now)
+
+    def _show_footer(self, footer: Lines, width: int, now: float) -> None:
+        """The message while there is one, else the keys."""
+        lines: tuple[Line, ...] = (self._key_line(width),)
+        if self.message is not None and now < self.message.until:
+            lines = self.message.lines(width)
+        if footer.styles.height is None or footer.styles.height.value != len(lines):
+            footer.styles.height = len(lines)
+        footer.show(*lines)
 
     def _tab_line(self, width: int) -> Line:
         pieces: list[tuple[str, Tone]] = [(" ", "")]
@@ -315,11 +326,11 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
         if tab is not None:
             self.call_later(open_tab, tab.NAME)
 
-    def note(self, message: str, severity: str = "information") -> None:
-        """A short message at the foot; server text in it is no markup."""
-        from pgtop.terminal.safe import safe
-
-        self.notify(safe(message), severity=cast(Any, severity), markup=False, timeout=6)
+    def note(self, text: str, severity: str = "information") -> None:
+        """A message at the foot, in place of the keys; `information`, `warning` or `error`."""
+        self.message = message(text, severity)
+        self.tick()
+        self.set_timer(self.message.until - time.monotonic() + 0.05, self.tick)
 
     def tray_changed(self) -> None:
         """The tray's file was read, or written: its badge and its tab follow."""

@@ -66,7 +66,8 @@ def written(where: Path) -> list[str]:
 
 
 def notes(pilot: Any) -> list[str]:
-    return [found.message for found in app_of(pilot)._notifications]
+    said = app_of(pilot).message
+    return [] if said is None else [said.text]
 
 
 async def kept(pilot: Any, *findings: Finding) -> PgtopApp:
