@@ -13,6 +13,7 @@ from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from pgtop.advice import Facts, Judge, Rule, Verdict
@@ -106,7 +107,11 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
             groups=groups,
             on_group=self._group_read,
         )
-        self.theme = _theme(self.config.theme, self.probe)
+        self.theme = "ansi-dark" if self.no_color else _theme(self.config.theme, self.probe)
+        if self.no_color:  # Textual's own answer to NO_COLOR is greys, which are colours
+            self._filters = [
+                NoColor() if isinstance(each, Monochrome) else each for each in self._filters
+            ]
 
     # -- the frame -----------------------------------------------------------------------
 
