@@ -46,6 +46,9 @@ MOST_CLASSES = 6
 MANY = 30.0
 """From here on the spread of group sizes no longer matters."""
 
+MOST_OF_ONE = 500.0
+"""Rows with one value beyond which binomial coefficients leave the range of a float."""
+
 PLAYED_PAGES = 12
 PLAYED_ROWS = 60_000
 """How much of a build is played to see how full its pages become."""
@@ -295,6 +298,8 @@ def _sizes(groups: float, rows: float, kept: float, several: bool) -> Iterator[t
     if mean >= MANY:
         yield mean, groups
     elif several:
+        yield from _poisson(mean, groups)
+    elif kept < 1 and mean / kept > MOST_OF_ONE:  # there the two laws are one
         yield from _poisson(mean, groups)
     elif kept < 1:
         yield from _binomial(max(1, round(mean / kept)), kept, groups)

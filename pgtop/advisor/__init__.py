@@ -1,0 +1,1 @@
+"""From a workload to few indexes. Pure: it asks for costs, and is told them."""
