@@ -92,7 +92,7 @@ class Asker:
             seen.update(changed for changed, _ in new)
             tried = [*new, *tried]
         assert first is not None
-        raise self._why(first, text)
+        raise self.why(first, text)
 
     def _prefix(self, *, generic: bool) -> str:
         return f"EXPLAIN ({self._options(generic=generic)}) "
@@ -138,10 +138,10 @@ class Asker:
 
     async def _explained(self, sql: str, text: str) -> tuple[Plan, ...]:
         """One message of the simple protocol is one transaction; Parse proved what is in it."""
-        guard = self._guard(TIMEOUT_MS, ANALYZE_LOCK_MS)
+        guard = self.guard(TIMEOUT_MS, ANALYZE_LOCK_MS)
         return self._read(await self._run(f"{guard}; {sql}", text))
 
-    def _guard(self, timeout_ms: int, lock_ms: int) -> str:
+    def guard(self, timeout_ms: int, lock_ms: int) -> str:
         """What makes the rest of its transaction read only and bounded."""
         calls = ", ".join(
             f"pg_catalog.set_config({literal(name)}, {literal(value)}, true)"
@@ -151,7 +151,7 @@ class Asker:
 
     async def _prepared(self, text: str, values: dict[int, str]) -> tuple[Plan, ...]:
         """13 to 15: a prepared statement, gone before the transaction ends either way."""
-        guard = self._guard(TIMEOUT_MS, ANALYZE_LOCK_MS)
+        guard = self.guard(TIMEOUT_MS, ANALYZE_LOCK_MS)
         await self._run(
             f"BEGIN READ ONLY; {guard}; SET LOCAL plan_cache_mode = force_generic_plan", text
         )
@@ -165,7 +165,7 @@ class Asker:
             )
             kinds = [kind for kind in (types or "").split("|") if kind]
             given = ", ".join(
-                values.get(number) or _neutral(kind) for number, kind in enumerate(kinds, 1)
+                values.get(number) or neutral(kind) for number, kind in enumerate(kinds, 1)
             )
             call = f"EXECUTE pgtop_plan({given})" if kinds else "EXECUTE pgtop_plan"
             await self._run("SAVEPOINT explained", text)
@@ -211,7 +211,7 @@ class Asker:
                 self.notes.append(note)
             return candidate
         assert first is not None
-        raise self._why(first, text)
+        raise self.why(first, text)
 
     async def _clean_up(self) -> None:
         """After an error too: else the pooler's next client finds our prepared statement."""
@@ -234,7 +234,7 @@ class Asker:
         """Run it: read only, with time limits, and roll back. Cancelling ends it on the server."""
         request = self.request
         timing = getattr(request, "timing", True)
-        guard = self._guard(ANALYZE_TIMEOUT_MS, ANALYZE_LOCK_MS)
+        guard = self.guard(ANALYZE_TIMEOUT_MS, ANALYZE_LOCK_MS)
         options = (
             f"ANALYZE, VERBOSE, BUFFERS, SETTINGS, TIMING {'ON' if timing else 'OFF'}, FORMAT JSON"
         )
@@ -259,7 +259,7 @@ class Asker:
         except psycopg.Error as error:
             if raw:
                 raise
-            raise self._why(error, text) from error
+            raise self.why(error, text) from error
         while cursor.nextset():
             pass
         if cursor.description is None:
@@ -274,7 +274,7 @@ class Asker:
         except PlanError as error:
             raise SourceError(f"no plan: {error.why}") from error
 
-    def _why(self, error: psycopg.Error, text: str) -> SourceError:
+    def why(self, error: psycopg.Error, text: str) -> SourceError:
         """An error of EXPLAIN as a sentence with the next step."""
         state, words = error.sqlstate or "", said(error)
         if is_connection_lost(error):
@@ -316,7 +316,7 @@ _NEUTRAL = {
 }  # fmt: skip
 
 
-def _neutral(kind: str) -> str:
+def neutral(kind: str) -> str:
     """A value of a type that planning with force_generic_plan does not look at."""
     if kind.endswith("[]"):
         return f"'{{}}'::{kind}"

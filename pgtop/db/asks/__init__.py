@@ -12,6 +12,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "statements": ("DetailOf", "TextsOf", "FindStatements", "UseDatabase"),
     "plan": ("PlanOf", "StatementPlanOf", "CheckAnalyze"),
     "indexes": ("DefinitionOf", "KeysOf", "StatisticsOf", "ValuesOf", "Measure"),
+    "advise": ("Advise",),
     "tray": ("LocksFor", "AppliedState"),
 }
 """Module -> the requests that it answers. In the module, `ASKS` names who answers each."""
