@@ -21,7 +21,20 @@ from pgtop.model.index import (
     OperatorClass,
     Sequence,
 )
+from pgtop.model.replication import (
+    Archiver,
+    Checkpoints,
+    Conflict,
+    DatabaseTrust,
+    Recovery,
+    Slot,
+    Standby,
+    WalCounters,
+    WalFiles,
+    WalPlace,
+)
 from pgtop.model.server import Database, Role
+from pgtop.model.session import LockHolder, LockWait, Prepared, Session
 from pgtop.model.statement import Running, Statement, StatementsInfo, StatementText
 from pgtop.model.table import IndexPages, Partition, Table, TableUse
 from pgtop.model.vacuum import (
@@ -54,10 +67,15 @@ class Group:
 
 
 GROUPS: Mapping[str, Group] = {
+    "sessions": Group((Session, LockWait, LockHolder, Prepared), 0, 1),
     "statements": Group((Statement, Running, Role, Database, StatementsInfo), 0, 2.5),
     "texts": Group((StatementText,), inf, 1),  # later only those of new statements
     "vacuum": Group(
         (VacuumRun, HorizonHolder, VacuumBlock, PinWait, XidClock, DatabaseAge), 10, 0.3
+    ),
+    "replication": Group((WalPlace, Standby, Slot, Recovery), 5, 0.3),
+    "wal": Group(
+        (Archiver, WalFiles, Checkpoints, WalCounters, Conflict, DatabaseTrust), 30, 0.2
     ),
     "tables": Group((Table, TableUse), 60, 1),
     "indexes": Group((Index, IndexUse, CounterWindow, IndexBuild, Sequence), 120, 0.5),
