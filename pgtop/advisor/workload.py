@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from pgtop.analysis.plan.normalized import first_word, masked
+from pgtop.analysis.plan.normalized import first_word, masked, parameters, substituted
 from pgtop.model.advice import Work, WorkTable
 
 _UPDATE = re.compile(r"\bupdate\b", re.IGNORECASE)
@@ -13,6 +13,12 @@ _NAME = re.compile(
     r'(?i:\s*only\b)?\s*((?:"(?:[^"]|"")+"|[\w$]+)(?:\s*\.\s*(?:"(?:[^"]|"")+"|[\w$]+))*)'
 )
 _SET = re.compile(r"\bset\b", re.IGNORECASE)
+_ROW_LOCK = re.compile(
+    r"\bfor\s+(?:no\s+key\s+update|update|key\s+share|share)\b(?:\s+of\s+[\w.]+(?:\s*,\s*[\w.]+)*)?"
+    r"(?:\s+(?:nowait|skip\s+locked))?",
+    re.IGNORECASE,
+)
+_DELETE = re.compile(r"\s*delete\s+from\b", re.IGNORECASE)
 _ENDS = re.compile(r"\b(?:from|where|returning)\b", re.IGNORECASE)
 _TARGET = re.compile(r'\s*\(?\s*("(?:[^"]|"")+"|[\w$]+)\s*(?:\[[^\]]*\]|\.[\w$"]+)*\s*[=,)]')
 
@@ -106,3 +112,63 @@ def _set_columns(text: str, plain: str, begin: int, end: int) -> frozenset[str]:
 def _own(name: str) -> str:
     """As PostgreSQL holds it: folded to lower case unless quoted."""
     return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+
+
+# -- for a role that may not write ------------------------------------------------------------
+
+
+def as_reading(text: str) -> str | None:
+    """The rows that an UPDATE, a DELETE or a locking SELECT looks for, as a plain SELECT.
+
+    For planning by a role that may not write: the way to the rows is the same. None for
+    what is more than that.
+    """
+    word = first_word(text)
+    plain = masked(text)
+    cut = "".join(_without(text, plain, _ROW_LOCK))
+    if word == "select":
+        return _renumbered(cut) if cut != text else None
+    flat = _flat(masked(cut))
+    if word == "update":
+        begin = _UPDATE.search(flat)
+        at = _SET.search(flat, begin.end()) if begin else None
+        if begin is None or at is None:
+            return None
+        target, rest = cut[begin.end() : at.start()], at.end()
+        others = re.compile(r"\bfrom\b", re.IGNORECASE).search(flat, rest)
+    elif word == "delete":
+        head = _DELETE.match(flat)
+        if head is None:
+            return None
+        stop = re.compile(r"\b(?:using|where|returning)\b", re.IGNORECASE).search(flat, head.end())
+        rest = stop.start() if stop else len(cut)
+        target = cut[head.end() : rest]
+        others = re.compile(r"\busing\b", re.IGNORECASE).search(flat, rest)
+    else:
+        return None
+    return _renumbered(_selected(cut, flat, target, rest, others.end() if others else None))
+
+
+def _selected(cut: str, flat: str, target: str, rest: int, others: int | None) -> str:
+    returning = re.compile(r"\breturning\b", re.IGNORECASE).search(flat, rest)
+    end = returning.start() if returning else len(cut)
+    where = re.compile(r"\bwhere\b", re.IGNORECASE).search(flat, rest, end)
+    listed = target.strip()
+    if others is not None:
+        listed += f", {cut[others : where.start() if where else end].strip()}"
+    condition = f" {cut[where.start() : end].strip()}" if where else ""
+    return " ".join(("SELECT 1 FROM", listed + condition))
+
+
+def _without(text: str, plain: str, pattern: re.Pattern[str]) -> Iterable[str]:
+    start = 0
+    for found in pattern.finditer(plain):
+        yield text[start : found.start()]
+        start = found.end()
+    yield text[start:]
+
+
+def _renumbered(text: str) -> str:
+    """Parameters counted from $1 without a gap: of one that is gone no type can be told."""
+    left = parameters(text)
+    return substituted(text, {old: f"${new}" for new, old in enumerate(left, 1)})

@@ -37,12 +37,17 @@ SETTINGS = {
 
 
 def main(words: Sequence[str]) -> int:
-    """`pgtop demo …`: the screen, or the report, on the demo's database."""
+    """`pgtop demo …`: the screen, the report or index advice on the demo's database."""
     if words and words[0] == "report":
         from pgtop.cli import report
 
         report.parser().parse_args(list(words[1:]))  # a wrong option is said before a server starts
         return run_demo(lambda conninfo: report.main([*words[1:], conninfo]))
+    if words and words[0] == "advise":
+        from pgtop.cli import advise
+
+        advise.parser().parse_args(list(words[1:]))
+        return run_demo(lambda conninfo: _advised(conninfo, words[1:]))
     from pgtop.cli.screen import USAGE, show, unfit_terminal
 
     options, others = parser().parse_known_args(list(words))
@@ -54,12 +59,25 @@ def main(words: Sequence[str]) -> int:
     return run_demo(lambda conninfo: show(conninfo, seconds=options.seconds, words=tuple(others)))
 
 
+WORKED_S = 10.0
+"""How long the shop works before its statements are judged."""
+
+
+def _advised(conninfo: str, words: Sequence[str]) -> int:
+    """Advice once the applications have worked a while: before, nothing is counted."""
+    from pgtop.cli import advise
+
+    window = any(word.startswith("--window") for word in words)
+    return advise.main([*words, *(() if window else ("--window", f"{WORKED_S:g}")), conninfo])
+
+
 def parser() -> argparse.ArgumentParser:
     """Options of the demo by itself; the screen's are taken too."""
     found = argparse.ArgumentParser(
         prog="pgtop demo",
         description="A sick database of our own, under load, and the screen on it.",
-        epilog="pgtop demo report …: the report on it. Options of the screen are those of pgtop.",
+        epilog="pgtop demo report …, advise …: the same on it. Options of the screen are those of"
+        " pgtop.",
         allow_abbrev=False,
     )
     found.add_argument("--seconds", type=_seconds, metavar="N", help="end by itself after N")

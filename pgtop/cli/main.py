@@ -15,6 +15,7 @@ commands (the first word decides; a database of that name is -d NAME):
   pgtop demo [--seconds N]         a sick database of our own, and the screen on it
   pgtop report [CONNINFO]          every view once, and the findings, as text, JSON, Markdown
   pgtop explain [FILE|-]           a plan from a file or a pipe
+  pgtop advise [CONNINFO]          few indexes for a workload, priced and never built
   pgtop doctor                     the terminal and the clipboard, tried
 
 exit status: 0 done, 1 report found something critical, 2 wrong usage or unfit terminal,
@@ -121,5 +122,6 @@ def _command(name: str, words: list[str]) -> int:
         from pgtop.cli.doctor import main as doctor
 
         return doctor(words)
-    sys.stderr.write(f"pgtop {name}: not built yet\n")
-    return 2
+    from pgtop.cli.advise import main as advise
+
+    return advise(words)

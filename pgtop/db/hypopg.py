@@ -19,6 +19,7 @@ from pgtop.advice import ddl
 from pgtop.advisor.own_cost import own_price
 from pgtop.advisor.risks import risky, walks
 from pgtop.advisor.wishes import Wish, wishes
+from pgtop.advisor.workload import as_reading
 from pgtop.analysis.names import literal
 from pgtop.analysis.plan import normalized
 from pgtop.analysis.plan.parse import parse
@@ -34,6 +35,7 @@ from pgtop.model.sample import SourceError
 PRETENDED = frozenset({"btree", "brin", "hash"})
 """Methods that HypoPG can pretend."""
 
+FORBIDDEN = "42501"
 MOST_LEAVES = 64
 """Partitions that get a hypothetical index each; those of the plan first."""
 
@@ -69,6 +71,18 @@ async def planned(session: Session, work: Work, role: str) -> Planned:
     request = PlanOf(text=text, search_path=work.search_path, role=work.role)
     asker = Asker(session, request, role)
     await asker.learn()
+    try:
+        return await _planned(asker, work, text)
+    except SourceError as error:
+        reading = as_reading(text) if error.sqlstate == FORBIDDEN else None
+        if reading is None:
+            raise
+        asker.notes.append("planned as a SELECT of its rows: this role may not write")
+        return await _planned(asker, work, reading)
+
+
+async def _planned(asker: Asker, work: Work, text: str) -> Planned:
+    session = asker.session
     text = await asker.plannable(text)
     pages = normalized.page_values(text)
     if pages:

@@ -97,10 +97,44 @@ _IMMUTABLE = """SELECT /* pgtop */ proname::text FROM pg_proc WHERE proname = AN
  GROUP BY 1 HAVING bool_and(provolatile = 'i')"""
 
 
+Rates = Mapping[int, tuple[float, float, float]]
+"""Table -> rows inserted, updated, updated HOT a second."""
+
+_WRITES = """SELECT /* pgtop */ c.oid::int8, pg_stat_get_tuples_inserted(c.oid)::float8,
+  pg_stat_get_tuples_updated(c.oid)::float8, pg_stat_get_tuples_hot_updated(c.oid)::float8,
+  extract(epoch FROM clock_timestamp())::float8
+  FROM pg_class c WHERE c.relkind IN ('r', 'm') AND c.oid >= 16384"""
+
+Writes = Mapping[int, tuple[float, float, float, float]]
+
+
+async def writes(collector: Collector) -> Writes:
+    """Table -> rows inserted, updated, updated HOT since the counters began, and the time."""
+    (rows,) = await collector.rows([Statement(_WRITES)], what="the tables' counters")
+    return {row[0]: row[1:] for row in rows}
+
+
+def rates(before: Writes, after: Writes) -> Rates:
+    """What was written a second between two readings."""
+    found = {}
+    for relid, (inserted, updated, hot, at) in after.items():
+        old = before.get(relid)
+        if old is not None and at > old[3]:
+            changed = (inserted - old[0], updated - old[1], hot - old[2])
+            found[relid] = tuple(max(0.0, value) / (at - old[3]) for value in changed)
+    return found  # type: ignore[return-value]
+
+
 async def work_tables(
-    collector: Collector, named: Iterable[tuple[str, str]], session: Session
+    collector: Collector,
+    named: Iterable[tuple[str, str]],
+    session: Session,
+    watched: Rates | None = None,
 ) -> tuple[WorkTable, ...]:
-    """Tables by (schema, name), with the partitioned ones above them."""
+    """Tables by (schema, name), with the partitioned ones above them.
+
+    `watched`: what was written lately; without it, rates are since the counters began.
+    """
     wanted = list(dict.fromkeys(named))[:MOST_TABLES]
 
     async def rows(*statements: Statement) -> tuple[list[tuple[Any, ...]], ...]:
@@ -122,7 +156,7 @@ async def work_tables(
         statistics = await statistics_of(collector, StatisticsOf(tuple(every[:MOST_TABLES])))
     except SourceError:
         statistics = ()
-    return _assembled(oids, tables, leaves, columns, indexes, since, names, statistics)
+    return _assembled(oids, tables, leaves, columns, indexes, since, names, statistics, watched)
 
 
 def _assembled(
@@ -134,6 +168,7 @@ def _assembled(
     since: float | None,
     names: Sequence[tuple[Any, ...]],
     statistics: Sequence[ColumnStatistics],
+    watched: Rates | None,
 ) -> tuple[WorkTable, ...]:
     by_oid = {row[0]: row for row in tables}
     below: dict[int, list[int]] = {}
@@ -150,7 +185,7 @@ def _assembled(
         made.append(
             WorkTable(
                 relid=oid, schema=row[1], name=row[2], sql=row[3], kind=row[4],
-                **_figures(parts, since), root=row[8],
+                **_figures(parts, since, watched), root=row[8],
                 leaves=tuple((p[1], p[2], p[3]) for p in parts) if parts != [row] else (),
                 nested=oid in nested, policies=row[9],
                 columns=tuple(
@@ -165,19 +200,26 @@ def _assembled(
     return tuple(made)
 
 
-def _figures(parts: Sequence[tuple[Any, ...]], since: float | None) -> dict[str, Any]:
+def _figures(
+    parts: Sequence[tuple[Any, ...]], since: float | None, watched: Rates | None
+) -> dict[str, Any]:
     """Rows, pages and writes of a table, or of its partitions together."""
     known = [part for part in parts if part[5] > 0 or part[6] > 0]
     pages = sum(part[6] for part in parts)
-    seconds = since if since and since > 0 else None
     inserted, updated, hot, deleted = (sum(part[n] or 0.0 for part in parts) for n in range(10, 14))
+    each: tuple[float | None, ...] = (None, None, None)
+    if watched is not None:
+        of_parts = [watched.get(part[0], (0.0, 0.0, 0.0)) for part in parts]
+        each = tuple(map(sum, zip(*of_parts, strict=True)))
+    elif since and since > 0:
+        each = (inserted / since, updated / since, hot / since)
     return {
         "rows": sum(max(part[5], 0.0) for part in known) if known else None,
         "pages": pages,
         "visible_fraction": sum(part[7] for part in parts) / pages if pages else 0.0,
-        "inserts_per_s": inserted / seconds if seconds else None,
-        "updates_per_s": updated / seconds if seconds else None,
-        "hot_updates_per_s": hot / seconds if seconds else None,
+        "inserts_per_s": each[0],
+        "updates_per_s": each[1],
+        "hot_updates_per_s": each[2],
         "writes": inserted + updated + deleted,
     }
 

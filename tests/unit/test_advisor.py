@@ -17,7 +17,7 @@ from pgtop.advisor.risks import risky, walks
 from pgtop.advisor.search import Search, Task, without_columns
 from pgtop.advisor.sizes import size_bytes, upkeep_ms_per_s
 from pgtop.advisor.wishes import wishes
-from pgtop.advisor.workload import split, updated_columns, works_of
+from pgtop.advisor.workload import as_reading, split, updated_columns, works_of
 from pgtop.analysis.plan.parse import parse
 from pgtop.model.advice import WorkColumn, WorkIndex, WorkServer, WorkTable
 from pgtop.model.cost import CostOf, NewIndex, Priced
@@ -119,6 +119,32 @@ def test_statements_are_named_by_file_or_number() -> None:
 def test_columns_that_an_update_sets(text: str, columns: str) -> None:
     wanted = frozenset(columns.split("|" if "|" in columns else None))
     assert updated_columns([text], [ORDERS]).get(ORDERS.relid, frozenset()) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("UPDATE orders SET status = $1 WHERE id = $2", "SELECT 1 FROM orders WHERE id = $1"),
+        (
+            "update a x set n = (select 1 from c where d = $1) from b, (select $2) z"
+            " where x.i = b.i returning x.n",
+            "SELECT 1 FROM a x, b, (select $1) z where x.i = b.i",
+        ),
+        ('DELETE FROM "Or ders" USING b WHERE "where" = $3;', None),
+        ("DELETE FROM jobs", "SELECT 1 FROM jobs"),
+        (
+            "SELECT id FROM jobs WHERE s = $1 LIMIT 1 FOR UPDATE OF jobs SKIP LOCKED",
+            "SELECT id FROM jobs WHERE s = $1 LIMIT 1 ",
+        ),
+        ("SELECT 'for update'", None),
+        ("INSERT INTO a VALUES (1)", None),
+    ],
+)
+def test_the_rows_that_a_write_looks_for(text: str, reading: str | None) -> None:
+    if "Or ders" in text:
+        assert as_reading(text.rstrip(";")) == 'SELECT 1 FROM "Or ders", b WHERE "where" = $1'
+    else:
+        assert as_reading(text) == reading
 
 
 # -- what a plan asks for ------------------------------------------------------------------------

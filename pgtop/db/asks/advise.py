@@ -20,7 +20,7 @@ from pgtop.analysis.plan import normalized
 from pgtop.db.connection import Session, Statement
 from pgtop.db.hypopg import HypoModel, OwnModel, Planned, behind_pooler, planned, where_installed
 from pgtop.db.queries.statements import NOT_INSTALLED
-from pgtop.db.work_facts import work_server, work_tables
+from pgtop.db.work_facts import Rates, rates, work_server, work_tables, writes
 from pgtop.model.advice import Advice, Advise, Said, Work, WorkTable
 from pgtop.model.cost import CostOf, NewIndex, Priced
 from pgtop.model.sample import Sample, SourceError
@@ -53,16 +53,16 @@ _PATHS = """SELECT /* pgtop */ r.oid::int8, r.rolname::text, pg_has_role(r.oid, 
 
 async def advise(collector: Collector, request: Advise) -> Advice:
     """Indexes for a workload. Raises SourceError where there is none, or none can be read."""
-    begun = time.monotonic()
     tell = request.progress or (lambda stage, fraction: None)
-    works, window_s = request.works, None
+    works, window_s, watched = request.works, None, None
     if not works:
         tell("reading pg_stat_statements", 0.0)
-        works, window_s = await _counted(collector, request)
+        works, window_s, watched = await _counted(collector, request)
+    begun = time.monotonic()
     updates = await _updates(collector, works)
     async with collector.second() as session:
         model, statements, failed, why = await _prepared(
-            collector, session, works, hypothetical=request.hypothetical, tell=tell
+            collector, session, works, watched, hypothetical=request.hypothetical, tell=tell
         )
         tables = tuple(model.by_oid.values())
         updated = updated_columns(updates, tables)
@@ -174,7 +174,13 @@ def _search(
 
 
 async def _prepared(
-    collector: Collector, session: Session, works: Sequence[Work], *, hypothetical: bool, tell: Any
+    collector: Collector,
+    session: Session,
+    works: Sequence[Work],
+    watched: Rates | None,
+    *,
+    hypothetical: bool,
+    tell: Any,
 ) -> tuple[OwnModel, list[Planned], list[Said], str | None]:
     """Who prices, what can be planned, what cannot, and why HypoPG is not asked."""
     statements: list[Planned] = []
@@ -194,7 +200,7 @@ async def _prepared(
         for node in plan.nodes
         if node.relation
     }
-    tables = await work_tables(collector, sorted(named), session)
+    tables = await work_tables(collector, sorted(named), session, watched)
     called = {
         name
         for each in statements
@@ -215,20 +221,24 @@ async def _prepared(
     return OwnModel(statements, tables, server), statements, failed, why
 
 
-async def _counted(collector: Collector, request: Advise) -> tuple[tuple[Work, ...], float | None]:
-    """The statements of this database that took most time, and how long that was counted."""
+async def _counted(
+    collector: Collector, request: Advise
+) -> tuple[tuple[Work, ...], float | None, Rates | None]:
+    """The statements of this database that took most time, how long that was counted, and
+    what was written meanwhile."""
     relation = collector.catalog.relations.get("pg_stat_statements")
     if relation is None:
         raise SourceError(NOT_INSTALLED[0], remedy=NOT_INSTALLED[1], lasting=True)
     rows, at, info = await _counters(collector)
     before: dict[StatementKey, Counters] = {}
+    watched: Rates | None = None
     window_s = at - info.stats_reset if info is not None and info.stats_reset else None
     if request.window_s:
         before = {row.key: row for row in rows}
-        began = at
+        began, written = at, await writes(collector)
         await asyncio.sleep(request.window_s)
         rows, at, _ = await _counters(collector)
-        window_s = at - began
+        window_s, watched = at - began, rates(written, await writes(collector))
     ((here,),) = (await collector.rows([Statement(_HERE)], what="the database"))[0]
     spent = {row.key: _spent(row, before.get(row.key)) for row in rows if row.dbid == here}
     wanted = [
@@ -258,7 +268,7 @@ async def _counted(collector: Collector, request: Advise) -> tuple[tuple[Work, .
             break
     if not works:
         raise SourceError("pg_stat_statements has no statement of this database that took time")
-    return tuple(works), window_s
+    return tuple(works), window_s, watched
 
 
 async def _counters(
