@@ -5,13 +5,19 @@ from __future__ import annotations
 from pgtop.advice import Rule
 from pgtop.advice.autovacuum import AUTOVACUUM_RULES
 from pgtop.advice.indexes import INDEX_RULES
+from pgtop.advice.replication import REPLICATION_RULES
 from pgtop.advice.statements import STATEMENT_RULES
 from pgtop.advice.table_options import TABLE_OPTION_RULES
 from pgtop.advice.tables import TABLE_RULES
+from pgtop.advice.trust import TRUST_RULES
 from pgtop.advice.vacuum_blocked import BLOCKED_RULES
+from pgtop.advice.wal import WAL_RULES
 from pgtop.advice.wraparound import WRAPAROUND_RULES
 
 RULES: tuple[Rule, ...] = (
+    *TRUST_RULES,
+    *REPLICATION_RULES,
+    *WAL_RULES,
     *STATEMENT_RULES,
     *AUTOVACUUM_RULES,
     *BLOCKED_RULES,

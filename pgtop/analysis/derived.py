@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 from pgtop.analysis.estimates import Estimates
 from pgtop.analysis.pulse import Pulse
+from pgtop.analysis.replication import WalFlow
 from pgtop.analysis.usage import Usage
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.workload import Workload
@@ -32,7 +33,7 @@ class Derived(Protocol):
         ...
 
 
-DERIVED: tuple[type[Derived], ...] = (Pulse, Workload, VacuumState, Usage, Estimates)
+DERIVED: tuple[type[Derived], ...] = (Pulse, Workload, VacuumState, Usage, WalFlow, Estimates)
 
 
 class Board:

@@ -8,6 +8,7 @@ from pgtop.db.queries import (
     column_statistics,
     foreign_keys,
     indexes,
+    replication,
     sequences,
     server,
     sessions,
@@ -52,6 +53,16 @@ _ALL: tuple[Query[Any], ...] = (
     foreign_keys.FOREIGN_KEYS,
     sequences.SEQUENCES,
     column_statistics.COLUMN_STATISTICS,
+    replication.PLACE,
+    replication.STANDBYS,
+    replication.SLOTS,
+    replication.RECOVERY,
+    replication.CONFLICTS,
+    replication.ARCHIVER,
+    replication.FILES,
+    replication.CHECKPOINTS,
+    replication.COUNTERS,
+    replication.TRUST,
 )
 
 QUERIES: dict[type[Any], Query[Any]] = {query.row_type: query for query in _ALL}
