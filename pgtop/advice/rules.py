@@ -6,6 +6,7 @@ from pgtop.advice import Rule
 from pgtop.advice.autovacuum import AUTOVACUUM_RULES
 from pgtop.advice.indexes import INDEX_RULES
 from pgtop.advice.replication import REPLICATION_RULES
+from pgtop.advice.sessions import SESSION_RULES
 from pgtop.advice.statements import STATEMENT_RULES
 from pgtop.advice.table_options import TABLE_OPTION_RULES
 from pgtop.advice.tables import TABLE_RULES
@@ -15,6 +16,7 @@ from pgtop.advice.wal import WAL_RULES
 from pgtop.advice.wraparound import WRAPAROUND_RULES
 
 RULES: tuple[Rule, ...] = (
+    *SESSION_RULES,
     *TRUST_RULES,
     *REPLICATION_RULES,
     *WAL_RULES,

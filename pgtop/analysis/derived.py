@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
+from pgtop.analysis.blocks import Blocks
 from pgtop.analysis.estimates import Estimates
 from pgtop.analysis.pulse import Pulse
 from pgtop.analysis.replication import WalFlow
 from pgtop.analysis.usage import Usage
 from pgtop.analysis.vacuum.state import VacuumState
+from pgtop.analysis.waits import Waits
 from pgtop.analysis.workload import Workload
 from pgtop.model.sample import Reading, Sample, SourceError
 from pgtop.model.server import Server
@@ -33,7 +35,9 @@ class Derived(Protocol):
         ...
 
 
-DERIVED: tuple[type[Derived], ...] = (Pulse, Workload, VacuumState, Usage, WalFlow, Estimates)
+DERIVED: tuple[type[Derived], ...] = (
+    Pulse, Blocks, Waits, Workload, VacuumState, Usage, WalFlow, Estimates,
+)  # fmt: skip
 
 
 class Board:

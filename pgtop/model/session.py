@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from pgtop.model.request import Request
 
 
 class Session(NamedTuple):
@@ -132,3 +135,26 @@ class Prepared(NamedTuple):
     """Seconds since it was prepared."""
 
     xid_age: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndOf(Request["Ended"]):
+    """Cancel what a session does, or end the session: that session, not its pid."""
+
+    pid: int
+    backend_start: float
+    """Seconds since 1970, as it was read: another session may have the pid by now."""
+
+    terminate: bool
+    """The whole session; False: its statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of it."""
+
+    found: bool
+    """Whether the session was still there."""
+
+    sent: bool
+    """Whether the signal was sent."""

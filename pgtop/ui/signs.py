@@ -11,10 +11,11 @@ from pgtop.advice import Facts
 from pgtop.advice.summary import Cause
 from pgtop.analysis import units
 from pgtop.analysis.pulse import Pulse
+from pgtop.analysis.waits import CPU, Waits
 from pgtop.model.sample import Sample
 from pgtop.model.server import Vitals
 from pgtop.terminal.glyphs import SEVERITY, sparkline
-from pgtop.ui.lines import Line
+from pgtop.ui.lines import Line, clipped
 from pgtop.ui.live_table import Tone
 
 SPARKS = 10
@@ -96,4 +97,27 @@ def cause_line(found: Sequence[Cause]) -> Line:
         else:
             pieces.append(("…" if cause.state == "waiting" else units.UNKNOWN, "dim"))
         pieces.append(("   ", ""))
+    return Line(tuple(pieces))
+
+
+def load_line(facts: Facts, width: int) -> Line:
+    """Active sessions by what they wait for over five minutes, and the statement most are in."""
+    waits: Waits | None = facts.derived.get(Waits)
+    if waits is None or not waits.points:
+        return Line(((" load  …", "dim"),))
+    pieces: list[tuple[str, Tone]] = [(f" load {units.age(max(1.0, waits.seconds))}  ", "dim")]
+    classes = sorted(waits.classes(SPARKS), key=lambda share: -share.average)
+    total = sum(share.average for share in classes)
+    for share in classes[:4]:
+        tone: Tone = "good" if share.name == CPU else "warning" if share.name == "Lock" else ""
+        pieces += [(f"{share.name} ", tone), (f"{share.average:.1f} ", "strong"),
+                   (sparkline(share.series, SPARKS).strip(), "bar"), ("  ", "")]  # fmt: skip
+    if not classes:
+        return Line((*pieces, ("nobody was at work", "good")))
+    first = waits.statements()[0]
+    used = sum(cell_len(piece) for piece, _ in pieces)
+    part = f"{units.percent(first.average / total)} in "
+    room = width - used - len(part) - 1
+    if room > 20:
+        pieces += [(part, "dim"), (clipped(first.name, room), "")]
     return Line(tuple(pieces))

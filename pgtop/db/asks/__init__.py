@@ -13,6 +13,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "plan": ("PlanOf", "StatementPlanOf", "CheckAnalyze"),
     "indexes": ("DefinitionOf", "KeysOf", "StatisticsOf", "ValuesOf", "Measure"),
     "advise": ("Advise",),
+    "sessions": ("EndOf",),
     "tray": ("LocksFor", "AppliedState"),
 }
 """Module -> the requests that it answers. In the module, `ASKS` names who answers each."""

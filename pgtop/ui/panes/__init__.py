@@ -37,6 +37,8 @@ class Tab:
 
 PANES: tuple[Tab, ...] = (
     Tab("overview", "1", "Overview", "Over", "OverviewPane"),
+    Tab("activity", "2", "Activity", "Act", "ActivityPane",
+        ("locks.", "wait.", "connections.idle", "replication.sync_wait")),
     Tab("queries", "3", "Queries", "Query", "QueriesPane", ("query.",)),
     Tab("plan", "4", "Plan", "Plan", "PlanPane"),
     Tab("indexes", "5", "Indexes", "Index", "IndexesPane",

@@ -22,7 +22,7 @@ from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import Cell, Column, LiveTable, Tone
 from pgtop.ui.panes import owner
 from pgtop.ui.schedule import Lanes
-from pgtop.ui.signs import cause_line, sign_lines
+from pgtop.ui.signs import cause_line, load_line, sign_lines
 
 SIGN_LINES = 2
 """Lines of vital signs."""
@@ -45,7 +45,7 @@ class OverviewPane(LivePane):
     ]
 
     DEFAULT_CSS = """
-    OverviewPane #overview-signs { height: 3; }
+    OverviewPane #overview-signs { height: 4; }
     OverviewPane #overview-foot { height: auto; max-height: 9; padding: 0 1;
                                   border-top: solid $primary; }
     .-small OverviewPane #overview-foot { display: none; }
@@ -74,7 +74,9 @@ class OverviewPane(LivePane):
     def show_facts(self, facts: Facts) -> None:
         """Findings as the rules left them, worst first."""
         self.query_one("#overview-signs", Lines).show(
-            *sign_lines(facts, self.size.width, SIGN_LINES), cause_line(self._causes())
+            load_line(facts, self.size.width),
+            *sign_lines(facts, self.size.width, SIGN_LINES),
+            cause_line(self._causes()),
         )
         verdict = self.frame.verdict
         if verdict is None:

@@ -1,0 +1,332 @@
+"""Rules about sessions: who blocks, who sits on a transaction, what everybody waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pgtop.advice import Facts, NeedsTime, NotPossible, Rule
+from pgtop.advice.ending import NEVER, way_out
+from pgtop.advice.thresholds import sessions as limits
+from pgtop.analysis import units
+from pgtop.analysis.blocking import Root
+from pgtop.analysis.blocks import Blocks
+from pgtop.analysis.redact import mask_literals
+from pgtop.analysis.waits import Contention, Waits
+from pgtop.model.finding import Finding, Severity, Subject
+from pgtop.model.sample import Sample
+from pgtop.model.session import LockWait, Session
+
+MOST_TEXT = 100
+"""Characters of a statement in a sentence; its literals are masked."""
+
+
+def subject(session: Session) -> Subject:
+    """A session as findings name it."""
+    return Subject("session", session.name)
+
+
+def who(session: Session) -> str:
+    """`web@10.0.0.7 app`: user, client and application, as far as known."""
+    client = f"@{session.client_addr}" if session.client_addr else ""
+    return f"{session.usename or '?'}{client} {session.application_name or ''}".rstrip()
+
+
+def said(session: Session | None) -> str:
+    """Its statement in a few words, literals masked."""
+    text = " ".join(mask_literals((session.query if session else None) or "").split())
+    return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 1] + "…"
+
+
+# -- locks -------------------------------------------------------------------------------
+
+
+def blocking(facts: Facts) -> Iterator[Finding]:
+    """The root of a tree of sessions that wait for locks."""
+    facts.rows(LockWait)  # the reason where locks cannot be read
+    blocks = facts.get(Blocks)
+    unsure = False
+    for root in blocks.roots:
+        if root.kind == "gone":
+            continue
+        waited = blocks.longest_s(root)
+        if waited >= limits.BLOCKED_S:
+            yield _blocked(root, waited)
+        elif _maybe_long(root, blocks):
+            unsure = True
+    if unsure:
+        raise NeedsTime("how long they wait for a lock shows after more readings (before 14)")
+
+
+def _maybe_long(root: Root, blocks: Blocks) -> bool:
+    """Whether they may have waited longer than they were seen to."""
+    exact = all(blocks.waited_s(n.pid)[1] for depth, n in root.node.walk() if depth)
+    return not exact and (root.waited_s or 0.0) >= limits.BLOCKED_S
+
+
+def _blocked(root: Root, waited: float) -> Finding:
+    many = units.plural(root.waiting, "session")
+    doing = _doing(root)
+    holder = root.holder
+    holds = f", holds {units.plural(holder.locks, 'lock')}" if holder is not None else ""
+    holds += f" ({holder.relations.replace(',', ', ')})" if holder and holder.relations else ""
+    session = root.node.session
+    statement = said(session)
+    freed = (
+        f"its end frees {root.freed}"
+        if root.freed == root.waiting
+        else f"its end frees {root.freed} of them; the others wait for"
+        f" {', '.join(f'pid {pid}' for pid in root.others[:3])} too"
+    )
+    first = root.node.children[0] if root.node.children else None
+    queued = (
+        f"; pid {first.pid} wants {first.wait.mode} and {first.below} wait behind it"
+        if first is not None and first.wait is not None and first.below
+        else ""
+    )
+    return Finding(
+        rule="locks.blocking",
+        severity=_blocked_severity(root, waited),
+        subject=Subject("prepared", root.node.gid or "?")
+        if root.kind == "prepared"
+        else Subject("session", session.name if session else str(root.node.pid)),
+        title=f"{root.name} ({doing}) blocks {many}, the first for {units.seconds(waited)}",
+        why=(
+            f"{root.name}{f', {who(session)}' if session else ''}, {doing}{holds}"
+            f"{f', last statement: {statement}' if statement else ''};"
+            f" {freed}{queued}"
+        ),
+        evidence={
+            "waiting": root.waiting,
+            "freed": root.freed,
+            "waited_s": round(waited, 1),
+            "kind": root.kind,
+            "locks": None if holder is None else holder.locks,
+            "wrote": _wrote(root),
+        },
+        no_remedy=way_out(root),
+    )
+
+
+def _wrote(root: Root) -> bool | None:
+    """Whether it changed rows: it has a transaction id. How many is in no view."""
+    session = root.node.session
+    if root.kind == "prepared":
+        return True
+    return None if session is None or session.hidden else session.xid_age is not None
+
+
+def _doing(root: Root) -> str:
+    session = root.node.session
+    if root.kind == "prepared":
+        since = root.prepared.prepared_s if root.prepared is not None else None
+        return f"prepared {units.seconds(since)} ago" if since is not None else "prepared"
+    if session is not None and session.hidden:
+        return "what it does is hidden from this role"
+    words = {
+        "sync": "waits for a standby", "recovery": "replay on this standby",
+        "wraparound": "vacuum against wraparound", "vacuum": "autovacuum",
+        "index build": "builds an index", "walsender": "copies for a replica",
+        "deadlock": "waits itself, in a ring",
+    }  # fmt: skip
+    if root.kind in words:
+        return words[root.kind]
+    return (session.state or "state unknown") if session is not None else "state unknown"
+
+
+def _blocked_severity(root: Root, waited: float) -> Severity:
+    nodes = [node for depth, node in root.node.walk() if depth]
+    waits = [node.wait for node in nodes if node.wait is not None]
+    if all(wait.locktype == "virtualxid" for wait in waits):
+        return "notice"  # CREATE INDEX CONCURRENTLY waits for old snapshots, and nobody for it
+    if all(n.session and n.session.backend_type == "autovacuum worker" for n in nodes):
+        return "notice"
+    many = root.waiting >= limits.BLOCKED_CRITICAL_SESSIONS
+    return "critical" if many and waited >= limits.BLOCKED_CRITICAL_S else "warning"
+
+
+# -- idle in transaction -----------------------------------------------------------------
+
+
+def idle_in_transaction(facts: Facts) -> Iterator[Finding]:
+    """Sessions that hold a transaction open and do nothing, by their age and by what they hold."""
+    rows = facts.rows(Session)
+    sample = facts.samples.get(Session)
+    now = sample.taken_at if isinstance(sample, Sample) else 0.0
+    blocks = facts.derived.get(Blocks)
+    behind = {r.node.pid: r.waiting for r in blocks.roots} if blocks is not None else {}
+    groups: dict[tuple[str | None, ...], list[tuple[float, Session]]] = {}
+    for session in rows:
+        if not session.idle_in_transaction or session.state_change is None:
+            continue
+        age = now - session.state_change
+        least = limits.IDLE_BLOCKING_S if session.pid in behind else limits.IDLE_S
+        if age >= least:
+            key = (session.application_name, session.usename, session.datname)
+            groups.setdefault(key, []).append((age, session))
+    for found in groups.values():
+        found.sort(key=lambda each: -each[0])
+        if len(found) > limits.IDLE_GROUP:
+            yield _idle(found, behind)
+        else:
+            yield from (_idle([one], behind) for one in found)
+    hidden = sum(session.hidden for session in rows)
+    if hidden and not groups:
+        raise NotPossible(f"{hidden} sessions are hidden from this role: GRANT pg_monitor")
+
+
+def _idle(found: list[tuple[float, Session]], behind: dict[int, int]) -> Finding:
+    age, oldest = found[0]
+    wrote = sum(s.xid_age is not None for _, s in found)
+    snapshots = sum(s.xmin_age is not None for _, s in found)
+    blocked = sum(behind.get(s.pid, 0) for _, s in found)
+    holds = [
+        *([f"{units.plural(blocked, 'session')} behind it"] if blocked else []),
+        *(["uncommitted changes and their row locks"] if wrote else []),
+        *(["dead rows that vacuum may not remove"] if wrote or snapshots else []),
+    ]
+    held = ", ".join(holds) or "its table locks and a connection"
+    many = len(found) > 1
+    name = f"{len(found)} sessions" if many else f"pid {oldest.pid}"
+    return Finding(
+        rule="connections.idle_in_transaction",
+        severity="warning" if holds else "notice",
+        subject=subject(oldest),
+        title=(
+            f"{name} of {oldest.application_name or who(oldest)} idle in transaction"
+            f"{', the longest' if many else ''} for {units.seconds(age)}"
+        ),
+        why=(
+            f"pid {oldest.pid}, {who(oldest)} on {oldest.datname}, holds {held};"
+            f" last statement: {said(oldest) or 'hidden'}"
+        ),
+        evidence={
+            "sessions": len(found),
+            "idle_s": round(age, 1),
+            "wrote": wrote,
+            "snapshots": snapshots,
+            "blocked": blocked,
+            "xid_age": oldest.xid_age,
+        },
+        no_remedy=(
+            "no DDL: the application must end its transaction before it waits for anything else."
+            f" y in Activity copies pg_terminate_backend({oldest.pid}), which loses its work;"
+            " idle_in_transaction_session_timeout, set for its role, keeps it from coming back"
+        ),
+    )
+
+
+# -- waits -------------------------------------------------------------------------------
+
+
+def contention(facts: Facts) -> Iterator[Finding]:
+    """One event for which many active sessions wait, sample after sample."""
+    waits = facts.get(Waits)
+    if len(waits.points) < limits.CONTENTION_SAMPLES:
+        raise NeedsTime(f"needs {limits.CONTENTION_SAMPLES} samples of active sessions")
+    hidden = sum(session.hidden for session in facts.rows(Session))
+    found = [
+        each
+        for each in waits.contended(limits.CONTENTION_CLASSES, limits.CONTENTION_SAMPLES)
+        if each.fraction >= limits.CONTENTION_FRACTION
+        and each.waiting >= limits.CONTENTION_SESSIONS
+    ]
+    yield from map(_contended, found)
+    if hidden and not found:
+        raise NotPossible(f"{hidden} sessions are hidden from this role: GRANT pg_monitor")
+
+
+def _contended(seen: Contention) -> Finding:
+    commit = seen.event in limits.COMMIT_EVENTS
+    return Finding(
+        rule="wait.contention",
+        severity="notice" if commit else "warning",
+        subject=Subject("server", f"{seen.wait_class}/{seen.event}"),
+        title=(
+            f"{units.percent(seen.fraction)} of active sessions or more wait for"
+            f" {seen.wait_class}/{seen.event}"
+        ),
+        why=(
+            f"{units.significant(seen.waiting)} of {units.significant(seen.active)} active sessions"
+            f" on average, in {limits.CONTENTION_SAMPLES} samples running; most of them run:"
+            f" {seen.statement[:MOST_TEXT] or 'a statement that is hidden'}"
+        ),
+        evidence={
+            "waiting": round(seen.waiting, 1),
+            "active": round(seen.active, 1),
+            "fraction": round(seen.fraction, 3),
+            "statement": seen.statement[:MOST_TEXT],
+        },
+        no_remedy=_uncontended(seen.event),
+    )
+
+
+def _uncontended(event: str) -> str:
+    """What makes an event rarer, by its name in PostgreSQL's table of wait events."""
+    if event in limits.COMMIT_EVENTS:
+        return (
+            "no DDL: commits wait for the WAL to reach the disk: fewer and larger transactions,"
+            " faster storage"
+        )
+    if event.startswith(("LockManager", "lock_manager")):
+        return (
+            "no DDL: statements that lock many relations (partitions, indexes) at many executions"
+            " a second: let partitions be pruned when planned, use prepared statements, fewer"
+            " sessions at a time (a pooler)"
+        )
+    if event.startswith(("Subtrans", "Multi", "Notify", "CommitTs", "Xact")):
+        return (
+            "no DDL: a cache of transaction states is worked through: long transactions with"
+            " savepoints (over 64 each), or many lockers of one row; end the oldest transaction"
+            " first"
+        )
+    if event.startswith(("Buffer", "buffer_")):
+        return (
+            "no DDL: many sessions at the same pages: one hot row, index page or sequence, or more"
+            " sessions than processors; fewer at a time (a pooler)"
+        )
+    return "no DDL: fewer sessions at a time (a pooler) lessen it; the statement says where to look"
+
+
+# -- synchronous standbys ----------------------------------------------------------------
+
+
+def sync_wait(facts: Facts) -> Iterator[Finding]:
+    """Commits that wait for a synchronous standby."""
+    rows = facts.rows(Session)
+    waits = facts.get(Waits)
+    at = waits.points[-1].at if waits.points else 0.0
+    sessions = {row.key: row for row in rows}
+    seen = {
+        key: at - first
+        for key, (_, first) in waits.sync.items()
+        if key in sessions and at - first >= limits.SYNC_S
+    }
+    if not seen:
+        if waits.sync and waits.seconds < limits.SYNC_S:
+            raise NeedsTime("how long commits wait for the standby shows after more readings")
+        return
+    longest = max(seen.values())
+    first = sessions[max(seen, key=seen.__getitem__)]
+    yield Finding(
+        rule="replication.sync_wait",
+        severity="critical" if longest >= limits.SYNC_CRITICAL_S else "warning",
+        subject=Subject("setting", "synchronous_standby_names"),
+        title=(
+            f"{units.plural(len(seen), 'commit')} wait for a synchronous standby,"
+            f" {units.seconds(longest)} or more"
+        ),
+        why=(
+            f"pid {first.pid} and {len(seen) - 1} others committed and wait for a standby to"
+            " confirm (IPC/SyncRep); every other commit that asks for it will too"
+        ),
+        evidence={"sessions": len(seen), "waited_s": round(longest, 1)},
+        no_remedy=f"no DDL, no cancel: {NEVER['sync']}",
+    )
+
+
+SESSION_RULES: tuple[Rule, ...] = (
+    Rule("locks.blocking", blocking),
+    Rule("connections.idle_in_transaction", idle_in_transaction),
+    Rule("wait.contention", contention),
+    Rule("replication.sync_wait", sync_wait),
+)

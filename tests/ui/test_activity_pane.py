@@ -1,0 +1,91 @@
+"""The Activity tab: the tree with its root on top, idle ones aside, acting only when asked."""
+
+from __future__ import annotations
+
+from pgtop.model.session import Ended, EndOf, LockHolder, Prepared
+from tests.factories import counters, link, server, vitals
+from tests.ui.driving import app_of, read_again, running, screen_text
+from tests.ui.fakes import FakeSource
+from tests.unit.test_blocking import NOW, session, wait
+
+
+def source(*more: object) -> FakeSource:
+    made = FakeSource(
+        server(), link(), vitals(), counters(),
+        session(10, state="idle in transaction", state_change=NOW - 900, query="UPDATE orders a"),
+        session(11, query="UPDATE orders b"), session(12, query="ALTER TABLE orders c"),
+        session(13, query="SELECT d"), session(14, state="idle", query="SELECT e"),
+        wait(11, 10), wait(12, 11, mode="AccessExclusiveLock"),
+        LockHolder(10, None, 4, "RowExclusiveLock public.orders"), *more,
+    )  # fmt: skip
+    made.clock = NOW
+    return made
+
+
+async def test_the_tree_opens_with_its_root_on_top() -> None:
+    async with running(source(), first_pane="activity", size=(140, 30)) as pilot:
+        shown = screen_text(pilot)
+        assert "blocking tree" in shown
+        table = app_of(pilot).panes["activity"].table
+        assert [key[0] for key in table.keys if isinstance(key, tuple)] == [10, 11, 12]
+        assert "└ 11" in shown
+        assert "  └ 12" in shown
+        assert "SELECT d" not in shown
+        await pilot.press("b")
+        shown = screen_text(pilot)
+        assert "SELECT d" in shown
+        assert "SELECT e" not in shown
+        assert "1 idle not shown" in shown
+        await pilot.press("i")
+        assert "SELECT e" in screen_text(pilot)
+
+
+async def test_a_prepared_transaction_is_named_by_its_gid() -> None:
+    prepared = (wait(13, 0, gid="mig 1"), Prepared("mig 1", "deploy", "shop", 90.0, 7))
+    async with running(source(*prepared), first_pane="activity", size=(140, 30)) as pilot:
+        assert "prepared transaction mig 1" in screen_text(pilot)
+
+
+async def test_nothing_acts_unless_it_was_allowed() -> None:
+    served = source()
+    async with running(served, first_pane="activity") as pilot:
+        await pilot.press("K")
+        await pilot.pause()
+        assert "only with --allow-actions" in screen_text(pilot)
+        assert served.asked == []
+
+
+async def test_the_session_that_was_asked_about_is_the_one_that_ends() -> None:
+    served = source()
+    served.answers[EndOf] = Ended(found=True, sent=True)
+    async with running(served, first_pane="activity", config={"allow_actions": True}) as pilot:
+        await pilot.press("K")
+        await pilot.pause()
+        shown = screen_text(pilot)
+        assert "End this session?" in shown
+        assert "UPDATE orders a" in shown
+        served.set(wait(13, 12), session(12, query="another"), session(13, query="SELECT d"))
+        await read_again(pilot)  # the row under the cursor is another now
+        await pilot.press("Y")
+        await app_of(pilot).workers.wait_for_complete()
+        assert served.asked == [EndOf(10, NOW - 900, True)]
+
+
+async def test_escape_leaves_it() -> None:
+    served = source()
+    async with running(served, first_pane="activity", config={"allow_actions": True}) as pilot:
+        await pilot.press("C")
+        await pilot.pause()
+        await pilot.press("escape")
+        await app_of(pilot).workers.wait_for_complete()
+        assert served.asked == []
+
+
+async def test_the_copy_ends_this_session_and_no_other() -> None:
+    async with running(source(), first_pane="activity") as pilot:
+        pane = app_of(pilot).current
+        assert pane is not None
+        found = pane.copied_text()
+        assert found is not None
+        assert "pg_terminate_backend(pid)" in found[0]
+        assert "pid = 10 AND backend_start = " in found[0]
