@@ -15,7 +15,7 @@ from dataclasses import astuple, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from pgtop.cli.first import FIRST
+from pgtop.cli.first import STEADY
 from pgtop.db.queries import QUERIES
 from pgtop.db.query import as_row
 from pgtop.model.request import AnswerT, Request
@@ -131,7 +131,7 @@ async def _record(conninfo: str, file: Path) -> None:
     readings = []
     for number in range(READINGS):
         # Slow lanes twice, as a minute apart; the last reading costs what a tick costs.
-        types = (*QUERIES, Link) if number in (0, READINGS - 2) else FIRST
+        types = (*QUERIES, Link) if number in (0, READINGS - 2) else STEADY
         readings.append(await collector.read(types))
         await asyncio.sleep(INTERVAL_S)
     await collector.close()

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from pgtop.model.server import Database, DatabaseCounters, Link, Role, Server, Vitals
+from pgtop.model.session import LockHolder, LockWait, Prepared, Session
 from pgtop.model.statement import Running, Statement, StatementsInfo
 
 ALWAYS: tuple[type[Any], ...] = (Server, Link, Vitals, DatabaseCounters)
 """The header's, with every reading."""
 
-FIRST = (*ALWAYS, Statement, Running, Role, Database, StatementsInfo)
-"""What the screen's first tab shows first; the texts, which cost more, follow."""
+FIRST = (*ALWAYS, Session, LockWait, LockHolder, Prepared)
+"""What the screen's first tab shows first: what happens now; the rest follows in the background."""
+
+STEADY = (*FIRST, Statement, Running, Role, Database, StatementsInfo)
+"""What changes from second to second and is cheap: with every step of a report's window."""

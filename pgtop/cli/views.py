@@ -14,7 +14,7 @@ from pgtop.analysis.derived import Board
 from pgtop.analysis.redact import mask_literals
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.workload import OWN, Workload
-from pgtop.cli.first import ALWAYS, FIRST
+from pgtop.cli.first import ALWAYS, STEADY
 from pgtop.model.index import (
     ColumnStatistics,
     CounterWindow,
@@ -78,7 +78,7 @@ class Watch:
         kinds = [
             kind
             for kind in self._types
-            if (texts if kind is StatementText else first or last or kind in FIRST)
+            if (texts if kind is StatementText else first or last or kind in STEADY)
         ]
         reading = await self._source.read(kinds)
         self.board.take(reading)
