@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pgtop.advice import Rule
 from pgtop.advice.autovacuum import AUTOVACUUM_RULES
+from pgtop.advice.connections import CONNECTION_RULES
 from pgtop.advice.indexes import INDEX_RULES
+from pgtop.advice.pools import POOL_RULES
 from pgtop.advice.replication import REPLICATION_RULES
 from pgtop.advice.sessions import SESSION_RULES
 from pgtop.advice.statements import STATEMENT_RULES
@@ -16,6 +18,8 @@ from pgtop.advice.wal import WAL_RULES
 from pgtop.advice.wraparound import WRAPAROUND_RULES
 
 RULES: tuple[Rule, ...] = (
+    *CONNECTION_RULES,
+    *POOL_RULES,
     *SESSION_RULES,
     *TRUST_RULES,
     *REPLICATION_RULES,

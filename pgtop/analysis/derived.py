@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 from pgtop.analysis.blocks import Blocks
+from pgtop.analysis.connections import Connections
 from pgtop.analysis.estimates import Estimates
 from pgtop.analysis.pulse import Pulse
 from pgtop.analysis.replication import WalFlow
@@ -36,7 +37,7 @@ class Derived(Protocol):
 
 
 DERIVED: tuple[type[Derived], ...] = (
-    Pulse, Blocks, Waits, Workload, VacuumState, Usage, WalFlow, Estimates,
+    Pulse, Connections, Blocks, Waits, Workload, VacuumState, Usage, WalFlow, Estimates,
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from pgtop.model.connections import ConnectionLimit, SessionCounters
 from pgtop.model.index import (
     ColumnStatistics,
     CounterWindow,
@@ -21,6 +22,7 @@ from pgtop.model.index import (
     OperatorClass,
     Sequence,
 )
+from pgtop.model.pool import POOL_TYPES
 from pgtop.model.replication import (
     Archiver,
     Checkpoints,
@@ -67,7 +69,8 @@ class Group:
 
 
 GROUPS: Mapping[str, Group] = {
-    "sessions": Group((Session, LockWait, LockHolder, Prepared), 0, 1),
+    "sessions": Group((Session, LockWait, LockHolder, Prepared, *POOL_TYPES), 0, 1),
+    "connections": Group((ConnectionLimit, SessionCounters), 30, 0.2),
     "statements": Group((Statement, Running, Role, Database, StatementsInfo), 0, 2.5),
     "texts": Group((StatementText,), inf, 1),  # later only those of new statements
     "vacuum": Group(

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -22,8 +23,10 @@ from pgtop.db.errors import (
     query_error,
     said,
 )
+from pgtop.db.pgbouncer import Console
 from pgtop.db.queries import QUERIES
 from pgtop.db.query import Catalog, as_row
+from pgtop.model.pool import POOL_TYPES
 from pgtop.model.request import AnswerT, Request
 from pgtop.model.sample import Disconnected, Reading, Sample, SourceError
 from pgtop.model.server import Link
@@ -34,6 +37,11 @@ RETRY_REFUSED_S = 30.0
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Between attempts to reconnect, each times 0.5 to 1.5 so that many pgtops do not march in step."""
 
+NO_CONSOLE = (
+    "no pooler's console was given: --pgbouncer 'host=… port=6432 dbname=pgbouncer user=…' shows"
+    " PgBouncer's pools"
+)
+
 _ENCODING = frozenset({"22021", "22P05", "42883"})
 """Text that cannot become UTF-8: bytes then come as they are and are shown as they can be."""
 
@@ -41,8 +49,10 @@ _ENCODING = frozenset({"22021", "22P05", "42883"})
 class Collector:
     """Reads row types and answers requests over one guarded connection."""
 
-    def __init__(self, params: dict[str, str]) -> None:
+    def __init__(self, params: dict[str, str], *, console: Console | None = None) -> None:
+        """`console` is PgBouncer's, where one was given: its rows come with the server's."""
         self._params = params
+        self._console = console
         self._session: Session | None = None
         self._catalog: Catalog | None = None
         self._link: Link | None = None
@@ -67,6 +77,29 @@ class Collector:
 
     async def read(self, types: Iterable[type[Any]]) -> Reading:
         """Read all rows of each type in one round trip; one more for each that fails."""
+        kinds = list(types)
+        pools = [kind for kind in kinds if kind in POOL_TYPES]
+        if not pools:
+            return await self._reading(kinds)
+        reading, found = await asyncio.gather(
+            self._reading([kind for kind in kinds if kind not in POOL_TYPES]), self._pools(pools)
+        )
+        at = reading.taken_at
+        samples: dict[type[Any], Sample[Any] | SourceError] = {
+            kind: rows if isinstance(rows, SourceError) else Sample(at, rows)
+            for kind, rows in found.items()
+        }
+        with_pools: Reading = replace(reading, samples={**reading.samples, **samples})
+        return with_pools
+
+    async def _pools(
+        self, types: list[type[Any]]
+    ) -> dict[type[Any], tuple[Any, ...] | SourceError]:
+        if self._console is not None:
+            return await self._console.read(types)
+        return dict.fromkeys(types, SourceError(NO_CONSOLE, lasting=True))
+
+    async def _reading(self, types: Iterable[type[Any]]) -> Reading:
         async with self._lock:
             session = await self._connected()
             trips = session.round_trips
@@ -170,6 +203,8 @@ class Collector:
     async def close(self) -> None:
         """End what runs on the server and leave it, within a second."""
         session, self._session = self._session, None
+        if self._console is not None:
+            await self._console.close()
         for opened in (*self._opened, *((session,) if session else ())):
             await opened.close()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pgtop.db.queries import (
     column_statistics,
+    connections,
     foreign_keys,
     indexes,
     replication,
@@ -36,6 +37,8 @@ _ALL: tuple[Query[Any], ...] = (
     sessions.WAITS,
     sessions.HOLDERS,
     sessions.PREPARED,
+    connections.LIMITS,
+    connections.SESSION_COUNTERS,
     vacuum.SETTINGS,
     vacuum.RUNS,
     vacuum.HORIZON,
