@@ -24,6 +24,17 @@ from pgtop.model.index import (
     OperatorClass,
     Sequence,
 )
+from pgtop.model.replication import (
+    Archiver,
+    Checkpoints,
+    Conflict,
+    DatabaseTrust,
+    Recovery,
+    Slot,
+    Standby,
+    WalFiles,
+    WalPlace,
+)
 from pgtop.model.sample import Source, SourceError
 from pgtop.model.server import Database, Role
 from pgtop.model.statement import Running, Statement, StatementsInfo, StatementText
@@ -32,6 +43,7 @@ from pgtop.model.vacuum import HorizonHolder, ParentStatistics, VacuumSetting
 from pgtop.report.autovacuum import autovacuum
 from pgtop.report.document import Cost, document
 from pgtop.report.indexes import indexes_part, tables_part
+from pgtop.report.replication import replication
 
 Section = Callable[[Facts], Any]
 """Facts -> the section's part of the JSON. Raises SourceError where it cannot be made."""
@@ -41,11 +53,16 @@ _RELATIONS: tuple[type[Any], ...] = (
     ForeignKey, Sequence, ParentStatistics, VacuumSetting, HorizonHolder,
 )  # fmt: skip
 
+_WAL: tuple[type[Any], ...] = (
+    WalPlace, Standby, Slot, Recovery, Archiver, WalFiles, Checkpoints, Conflict, DatabaseTrust,
+)  # fmt: skip
+
 READS: Mapping[str, tuple[type[Any], ...]] = {
     "queries": (Statement, StatementText, Running, Role, Database, StatementsInfo),
     "autovacuum": VacuumState.READS,
     "tables": _RELATIONS,
     "indexes": _RELATIONS,
+    "replication": _WAL,
 }
 """Section -> the row types it needs. Findings need those of every section."""
 
@@ -53,6 +70,7 @@ MAKES: Mapping[str, Section] = {
     "autovacuum": autovacuum,
     "tables": tables_part,
     "indexes": indexes_part,
+    "replication": replication,
 }
 """Section -> its maker, for all but queries and findings, which `document` makes itself."""
 

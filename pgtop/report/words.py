@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pgtop.analysis import units
 from pgtop.terminal.glyphs import SEVERITY
@@ -31,6 +31,11 @@ class Shown:
 def _text(row: Json, key: str) -> str:
     value = " ".join(str(row.get(key) or units.UNKNOWN).split())
     return value if len(value) <= MOST_TEXT else value[: MOST_TEXT - 1] + "…"
+
+
+def _none(key: str, shown: Callable[[Any], str]) -> Callable[[Json], str]:
+    """As `_of`, where nothing there is truly nothing."""
+    return lambda row: units.NOTHING if row.get(key) is None else shown(row[key])
 
 
 def _of(key: str, shown: Callable[[Any], str]) -> Callable[[Json], str]:
@@ -86,11 +91,30 @@ AUTOVACUUM: tuple[Shown, ...] = (
     Shown("table", _named, right=False),
 )
 
+STANDBYS: tuple[Shown, ...] = (
+    Shown("behind", _of("replay_lag_bytes", units.size)),
+    Shown("seconds", _of("replay_lag_s", units.seconds)),
+    Shown("not sent", _of("sent_lag_bytes", units.size)),
+    Shown("state", lambda row: _text(row, "state"), right=False),
+    Shown("sync", lambda row: _text(row, "sync_state"), right=False),
+    Shown("standby", lambda row: _text(row, "application"), right=False),
+)
+
+SLOTS: tuple[Shown, ...] = (
+    Shown("retained", _none("retained_bytes", units.size)),
+    Shown("safe for", _none("safe_wal_size_bytes", units.size)),
+    Shown("in use", lambda row: "yes" if row["active"] else "no", right=False),
+    Shown("status", lambda row: _text(row, "wal_status"), right=False),
+    Shown("slot", lambda row: _text(row, "name"), right=False),
+)
+
 SECTIONS: dict[str, tuple[str, tuple[Shown, ...]]] = {
     "queries": ("Queries, costliest of the window first", QUERIES),
     "tables": ("Tables, biggest first", TABLES),
     "indexes": ("Indexes, biggest first", INDEXES),
     "autovacuum": ("Autovacuum, most pressing first", AUTOVACUUM),
+    "replication.standbys": ("Standbys and other receivers of WAL", STANDBYS),
+    "replication.slots": ("Replication slots", SLOTS),
 }
 """Section -> its title and columns. A section of another module adds its own line here."""
 
@@ -101,15 +125,24 @@ def as_text(report: Json) -> str:
     if "findings" in report:
         lines += [*_findings(report), ""]
     for name, (title, columns) in SECTIONS.items():
-        if name in report:
-            lines += [_titled(report, name, title), *_table(report[name], columns), ""]
+        rows = _part(report, name)
+        if rows is not None:
+            lines += [_titled(report, name, title), *_table(rows, columns), ""]
     lines += _unavailable(report)
     return "\n".join(safe(line, spaces=True).rstrip() for line in lines).rstrip() + "\n"
 
 
+def _part(report: Json, name: str) -> Sequence[Json] | None:
+    """A section's rows, or those of a part of it; None where the report has no such thing."""
+    found: Any = report
+    for key in name.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return cast("Sequence[Json] | None", found)
+
+
 def _titled(report: Json, name: str, title: str) -> str:
     """A section's title; that of the queries says what they are ordered by."""
-    if not report[name]:
+    if not _part(report, name):
         return f"{title}: none"
     if name == "queries" and not any(part["calls_per_s"] for part in report[name]):
         return "Queries, costliest since the reset first: none ran in the window"
@@ -180,9 +213,10 @@ def as_markdown(report: Json) -> str:
     if "findings" in report:
         lines += [*_findings_markdown(report), ""]
     for name, (title, columns) in SECTIONS.items():
-        if name in report:
+        rows = _part(report, name)
+        if rows is not None:
             titled = _titled(report, name, title)
-            lines += [f"### {titled}", "", *_table_markdown(report[name], columns), ""]
+            lines += [f"### {titled}", "", *_table_markdown(rows, columns), ""]
     if report["unavailable"]:
         lines += ["### Not available", ""]
         lines += [
