@@ -10,7 +10,7 @@ from textual.widgets import Input
 from pgtop.analysis.plan.text_values import items
 
 if TYPE_CHECKING:
-    from pgtop.ui.panes.plan import PlanPane
+    from pgtop.ui.plan_asking import PlanAsking
 
 
 class ValuesLine(Input):
@@ -23,7 +23,7 @@ class ValuesLine(Input):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "forget", "forget", show=False)]
 
-    def __init__(self, pane: PlanPane) -> None:
+    def __init__(self, pane: PlanAsking) -> None:
         super().__init__(
             placeholder="$1, $2, … as SQL: 42, 'done', now() - interval '1 day';"
             " Enter alone: pg_stats"

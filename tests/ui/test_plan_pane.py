@@ -267,3 +267,22 @@ async def test_e_on_a_statement_opens_its_plan() -> None:
         await pilot.pause()
         assert "generic plan, values unknown" in screen_text(pilot)
         assert any(isinstance(asked, StatementPlanOf) for asked in source.asked)
+
+
+async def test_the_head_names_the_statement_and_a_node_is_copied_in_words() -> None:
+    source = FakeSource(statement(1, calls=5, total_exec_time=9.0), text(1, "select 1"))
+    answer = source.answers[StatementPlanOf] = _answer("pg18/sort_disk.json")
+    async with running(source, first_pane="queries", size=(80, 24)) as pilot:
+        await pilot.press("e")
+        await pilot.pause()
+        await app_of(pilot).workers.wait_for_complete()
+        await pilot.pause()
+        second = screen_text(pilot).split("\n")[3]
+        assert second.strip().rstrip("…") in " ".join(answer.text.split())
+        pane = app_of(pilot).current
+        assert pane is not None
+        await pilot.press("end")
+        copied = pane.copied_text()
+        assert copied is not None
+        assert "▏" not in copied[0]
+        assert copied[1] in ("node", "DDL")

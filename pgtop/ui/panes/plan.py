@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import textwrap
 from typing import Any, ClassVar
 
-from textual import events, work
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from pgtop.advice import Facts
+from pgtop.analysis import units
 from pgtop.model.finding import Finding, Remedy, Subject
 from pgtop.model.insight import Insight
 from pgtop.model.plan import PlanNode
-from pgtop.model.plan_request import PlanAnswer, PlanOf, StatementPlanOf, Values
-from pgtop.model.request import Request
-from pgtop.model.sample import SourceError
-from pgtop.model.statement import StatementKey
 from pgtop.report.plan_view import PlanMetric, PlanView
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.ui.detail import Detail
-from pgtop.ui.lines import Line, Lines
-from pgtop.ui.live_pane import LivePane
+from pgtop.ui.lines import Line, Lines, clipped
 from pgtop.ui.live_table import Cell, Column, LiveTable, Tone
+from pgtop.ui.plan_asking import Opened, PlanAsking
 from pgtop.ui.plan_columns import (
     METRICS,
     columns,
@@ -51,24 +48,7 @@ class PlanTable(LiveTable[PlanNode]):
         pane.fold(opening=step > 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A plan on screen, and how to ask for it again."""
-
-    views: tuple[PlanView, ...]
-    way: str
-    text: str
-    """The statement, or what was pasted."""
-
-    notes: tuple[str, ...] = ()
-    of: str = ""
-    """Database and role."""
-
-    request: Request[PlanAnswer] | None = None
-    raw: str = ""
-
-
-class PlanPane(LivePane):
+class PlanPane(PlanAsking):
     """One plan: tree, findings, nodes, and its predecessor."""
 
     NAME = "plan"
@@ -100,7 +80,6 @@ class PlanPane(LivePane):
 
     def __init__(self) -> None:
         super().__init__()
-        self.opened: Opened | None = None
         self.before: Opened | None = None
         """The plan that was open before: what `d` compares with."""
 
@@ -109,9 +88,7 @@ class PlanPane(LivePane):
         self._at = 0
         self._folded: set[int] = set()
         self._finding = -1
-        self._asking = ""
         self._refused = ""
-        self._statement: StatementKey | None = None
         self._views: dict[int, PlanView] = {}
 
     def compose(self) -> ComposeResult:
@@ -161,39 +138,6 @@ class PlanPane(LivePane):
         first = views[0].plan
         form = first.source.upper()
         self._open(Opened(views, f"{way} plan, {form}", first.query_text or "", raw=text))
-
-    def open_statement(self, key: StatementKey, text: str = "", database: str = "") -> None:
-        """Ask for the plan of a statement of pg_stat_statements."""
-        self._statement = key
-        self._ask(StatementPlanOf(key=key), f"asking for the plan of {text[:60]} …")
-
-    def open_request(self, request: Request[PlanAnswer]) -> None:
-        """Ask for any plan."""
-        self._ask(request, "asking for the plan …")
-
-    @work(group="plan", exclusive=True)
-    async def _ask(self, request: Request[PlanAnswer], words: str) -> None:
-        self._asking = words
-        self._paint_head()
-        try:
-            answer = await self.frame.ask(request)
-        except SourceError as error:
-            self._asking = ""
-            self.remedy = error.remedy
-            self._say(error.why)
-            return
-        finally:
-            self._asking = ""
-        self._take(answer, request)
-
-    def _take(self, answer: PlanAnswer, request: Request[PlanAnswer]) -> None:
-        self._open(
-            Opened(
-                views=tuple(PlanView.of(plan, answer.facts) for plan in answer.plans),
-                way=answer.way, text=answer.text, notes=answer.notes,
-                of=f"{answer.database} as {answer.role}", request=request,
-            )
-        )  # fmt: skip
 
     def _open(self, opened: Opened) -> None:
         self.before, self.opened = self.opened, opened
@@ -290,12 +234,28 @@ class PlanPane(LivePane):
                 (f"{name}  ", "strong" if metric == self.metric else "dim"),
             ]
         said = " · ".join((*view.summary(), *opened.notes))
+        lines = [Line(tuple(left), tuple(keys)), *self._said(said, view)]
+        if opened.text:
+            text = clipped(" ".join(opened.text.split()), self.size.width - 2)
+            lines.insert(1, Line(((f" {text}", "strong"),)))
+        self.head.styles.height = len(lines)
+        self.head.show(*lines)
+
+    def _said(self, said: str, view: PlanView) -> list[Line]:
+        """How the plan came about, on two lines at most, beside how many findings there are."""
         count = len(view.insights)
-        worst = view.insights[0].severity if count else None
         found: list[tuple[str, Tone]] = []
-        if worst is not None:
-            found = [(f" {SEVERITY[worst]}{count} findings: n ", worst)]
-        self.head.show(Line(tuple(left), tuple(keys)), Line(((f" {said}", "dim"),), tuple(found)))
+        if count:
+            worst = view.insights[0].severity
+            found = [(f" {SEVERITY[worst]}{units.plural(count, 'finding')}: n ", worst)]
+        room = max(20, self.size.width - 2 - sum(len(text) for text, _ in found))
+        parts = textwrap.wrap(said, room) or [""]
+        if len(parts) > 2:
+            parts = [parts[0], clipped(" ".join(parts[1:]), room)]
+        return [
+            Line(((f" {part}", "dim"),), () if number else tuple(found))
+            for number, part in enumerate(parts)
+        ]
 
     def _show_node(self) -> None:
         details, view = self.query(Detail), self.view
@@ -444,100 +404,6 @@ class PlanPane(LivePane):
             self.filter_text = ""
             self._paint()
 
-    # -- asking ----------------------------------------------------------------------------
-
-    def action_ask_again(self) -> None:
-        """The same question once more: after an index was made, d compares."""
-        request = self.opened.request if self.opened else None
-        if request is None:
-            self._say("this plan was pasted: there is nothing to ask")
-        else:
-            self._ask(request, "asking again …")
-
-    def action_values(self) -> None:
-        """Values for the parameters: typed, or those that pg_stats knows."""
-        if self._plan_request() is None:
-            self.frame.note("values are for statements of a server: e on one in Queries")
-            return
-        from pgtop.ui.plan_values import ValuesLine
-
-        if not self.query(ValuesLine):
-            self.mount(ValuesLine(self))
-
-    def _plan_request(self) -> PlanOf | None:
-        """The question about the text in view, whatever led to it."""
-        opened = self.opened
-        if opened is None or opened.request is None:
-            return None
-        if isinstance(opened.request, PlanOf):
-            return opened.request
-        return PlanOf(text=opened.text)
-
-    def use_values(self, typed: tuple[str, ...]) -> None:
-        """Ask with these values; without any, with the most common and the typical ones."""
-        request = self._plan_request()
-        if request is None:
-            return
-        if typed:
-            self._ask(_with_values(request, "typed", typed), "asking with these values …")
-        else:
-            self._ask_samples(request)
-
-    @work(group="plan", exclusive=True)
-    async def _ask_samples(self, request: PlanOf) -> None:
-        """Most common and typical values of pg_stats: both plans if they differ."""
-        self._asking = "asking with values of pg_stats …"
-        self._paint_head()
-        try:
-            common, typical = [
-                await self.frame.ask(_with_values(request, values))
-                for values in ("common", "typical")
-            ]
-        except SourceError as error:
-            self._asking = ""
-            self._say(error.why)
-            return
-        finally:
-            self._asking = ""
-        both = _differ(common, typical)
-        way = "most common (1) and typical (2) values of pg_stats" if both else common.way
-        plans = (*common.plans, *typical.plans) if both else common.plans
-        self._take(
-            PlanAnswer(plans, way, common.text, common.notes, common.facts, common.database,
-                       common.role),
-            request,
-        )  # fmt: skip
-
-    @work(group="plan", exclusive=True)
-    async def action_analyze(self) -> None:
-        """Run it, after a question that says where and what."""
-        from pgtop.ui.plan_analyze import asked_to_run
-
-        request = self._plan_request()
-        if not self.frame.config.allow_actions:
-            self._say("start pgtop with --allow-actions to run statements")
-            return
-        if request is None or self.opened is None:
-            self._say("this plan was pasted: there is nothing to run")
-            return
-        self._asking = "looking at what it would do …"
-        self._paint_head()
-        try:
-            run = await asked_to_run(self.app, request, self.opened.text)
-            if run is None:
-                return
-            self._asking = "running it, read only; Esc ends it on the server …"
-            self._paint_head()
-            answer = await self.frame.ask(run)
-        except SourceError as error:
-            self._asking = ""
-            self._say(error.why)
-            return
-        finally:
-            self._asking = ""
-            self._paint_head()
-        self._take(answer, run)
-
     # -- copying ---------------------------------------------------------------------------
 
     def _at_cursor(self) -> tuple[Insight, ...]:
@@ -549,11 +415,16 @@ class PlanPane(LivePane):
         return (chosen[1],) if chosen else view.by_node.get(node.number, ())
 
     def copied_text(self) -> tuple[str, str] | None:
-        """The DDL of the finding at the cursor; else the node's line."""
+        """The DDL of the finding at the cursor; else all that is known of the node."""
         for insight in self._at_cursor():
             if insight.remedy is not None:
                 return "\n".join(insight.remedy.sql), "DDL"
-        return super().copied_text()
+        view, node = self.view, self.table.cursor_row
+        if view is None or node is None:
+            return super().copied_text()
+        from pgtop.ui.plan_detail import node_text
+
+        return node_text(view, node).plain, "node"
 
     def offered(self) -> tuple[Finding | Remedy, ...]:
         """The findings at the cursor that have DDL, as the tray keeps them."""
@@ -591,26 +462,6 @@ class PlanPane(LivePane):
         from pgtop.ui.screens.text import TextScreen
 
         self.app.push_screen(TextScreen(opened.raw or raw_json(view.plan)))
-
-
-def _with_values(request: PlanOf, values: Values, typed: tuple[str, ...] = ()) -> PlanOf:
-    return PlanOf(
-        text=request.text, dbname=request.dbname, search_path=request.search_path,
-        role=request.role, values=values, typed=typed, length=request.length,
-    )  # fmt: skip
-
-
-def _differ(one: PlanAnswer, other: PlanAnswer) -> bool:
-    """Whether two plans have another shape."""
-
-    def shape(answer: PlanAnswer) -> list[Any]:
-        return [
-            (node.node_type, node.text("Index Name"), node.children)
-            for plan in answer.plans
-            for node in plan.nodes
-        ]
-
-    return shape(one) != shape(other)
 
 
 def _finding_cell(row: tuple[int, Insight]) -> Cell:
