@@ -137,9 +137,13 @@ class Prepared(NamedTuple):
     xid_age: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndOf(Request["Ended"]):
-    """Cancel what a session does, or end the session: that session, not its pid."""
+    """Cancel the statement that a session runs, or end the session: that one, not its pid.
+
+    A session goes on while a person reads a question: its statement may have ended, its
+    transaction too. What is named here must still be so when the server acts.
+    """
 
     pid: int
     backend_start: float
@@ -147,6 +151,12 @@ class EndOf(Request["Ended"]):
 
     terminate: bool
     """The whole session; False: its statement."""
+
+    query_start: float | None = None
+    """Of the statement to cancel."""
+
+    xact_start: float | None = None
+    """Of the transaction for whose sake the session is to end; None: for its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,5 +166,9 @@ class Ended:
     found: bool
     """Whether the session was still there."""
 
+    same: bool
+    """Whether it was still at what it was to be ended for."""
+
     sent: bool
-    """Whether the signal was sent."""
+    """Whether the signal was sent. What it brings shows later: a server process obeys when it
+    can."""

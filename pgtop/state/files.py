@@ -70,6 +70,22 @@ def write(name: str, text: str) -> Written:
     raise NowhereToWrite("; ".join(reasons))
 
 
+def append(name: str, text: str) -> Written:
+    """Add `text` to the end of `name` in the first place that takes it, and see it on the disk.
+
+    Two that append at once lose nothing. Raises `NowhereToWrite`.
+    """
+    reasons: list[str] = []
+    for place in places():
+        try:
+            path = _appended(place, name, text)
+        except OSError as error:
+            reasons.append(f"{place}: {_why(error)}")
+            continue
+        return Written(path, "; ".join(reasons) or None)
+    raise NowhereToWrite("; ".join(reasons))
+
+
 def read(name: str) -> str | None:
     """What the newest copy of `name` in any of the places holds; None where there is none."""
     found: list[tuple[float, Path]] = []
@@ -112,6 +128,23 @@ def _written(place: Path, name: str, text: str) -> Path:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    return path
+
+
+def _appended(place: Path, name: str, text: str) -> Path:
+    path = place / name
+    _make_private(place)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(path, flags, 0o600)
+    try:
+        info = os.fstat(handle)
+        if not stat.S_ISREG(info.st_mode) or not _ours(info):
+            raise PermissionError(errno.EPERM, "belongs to another user")
+        os.fchmod(handle, 0o600)
+        os.write(handle, text.encode("utf-8", "backslashreplace"))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
     return path
 
 

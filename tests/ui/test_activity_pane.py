@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
 from pgtop.model.session import Ended, EndOf, LockHolder, Prepared
 from tests.factories import counters, link, server, vitals
 from tests.ui.driving import app_of, read_again, running, screen_text
@@ -12,7 +18,8 @@ from tests.unit.test_blocking import NOW, session, wait
 def source(*more: object) -> FakeSource:
     made = FakeSource(
         server(), link(), vitals(), counters(),
-        session(10, state="idle in transaction", state_change=NOW - 900, query="UPDATE orders a"),
+        session(10, state="idle in transaction", state_change=NOW - 900,
+                query="UPDATE orders a SET v = 5"),
         session(11, query="UPDATE orders b"), session(12, query="ALTER TABLE orders c"),
         session(13, query="SELECT d"), session(14, state="idle", query="SELECT e"),
         wait(11, 10), wait(12, 11, mode="AccessExclusiveLock"),
@@ -20,6 +27,13 @@ def source(*more: object) -> FakeSource:
     )  # fmt: skip
     made.clock = NOW
     return made
+
+
+def audited(state: Path) -> list[dict[str, Any]]:
+    """The lines of the audit file, which is nobody else's to read."""
+    log = next(state.rglob("actions.log"))
+    assert log.stat().st_mode & 0o777 == 0o600
+    return [json.loads(line) for line in log.read_text().splitlines()]
 
 
 async def test_the_tree_opens_with_its_root_on_top() -> None:
@@ -55,9 +69,9 @@ async def test_nothing_acts_unless_it_was_allowed() -> None:
         assert served.asked == []
 
 
-async def test_the_session_that_was_asked_about_is_the_one_that_ends() -> None:
+async def test_the_session_that_was_asked_about_is_the_one_that_ends(tmp_path: Path) -> None:
     served = source()
-    served.answers[EndOf] = Ended(found=True, sent=True)
+    served.answers[EndOf] = Ended(found=True, same=True, sent=True)
     async with running(served, first_pane="activity", config={"allow_actions": True}) as pilot:
         await pilot.press("K")
         await pilot.pause()
@@ -68,13 +82,55 @@ async def test_the_session_that_was_asked_about_is_the_one_that_ends() -> None:
         await read_again(pilot)  # the row under the cursor is another now
         await pilot.press("Y")
         await app_of(pilot).workers.wait_for_complete()
-        assert served.asked == [EndOf(10, NOW - 900, True)]
+        asked = EndOf(pid=10, backend_start=NOW - 900, terminate=True, xact_start=NOW - 60)
+        assert served.asked == [asked]
+        await pilot.pause()
+        assert "terminate sent to pid 10" in screen_text(pilot)
+    confirmed, outcome = audited(tmp_path)
+    assert (confirmed["action"], confirmed["pid"], confirmed["user"]) == ("terminate", 10, "web")
+    assert confirmed["statement"] == "UPDATE orders a SET v = ?"
+    assert outcome["outcome"].startswith("terminate sent to pid 10")
+
+
+async def test_a_session_that_went_on_is_left_alone() -> None:
+    served = source()
+    served.answers[EndOf] = Ended(found=True, same=False, sent=False)
+    async with running(served, first_pane="activity", config={"allow_actions": True}) as pilot:
+        await pilot.press("down", "C")
+        await pilot.pause()
+        assert "Cancel this statement?" in screen_text(pilot)
+        await pilot.press("Y")
+        await app_of(pilot).workers.wait_for_complete()
+        asked = EndOf(pid=11, backend_start=NOW - 900, terminate=False, query_start=NOW - 40)
+        assert served.asked == [asked]
+        await pilot.pause()
+        assert "runs another statement by now: nothing was done" in screen_text(pilot)
+
+
+async def test_an_idle_session_is_not_cancelled_in_vain() -> None:
+    async with running(source(), first_pane="activity", config={"allow_actions": True}) as pilot:
+        await pilot.press("C")
+        await pilot.pause()
+        assert "a cancel would do nothing" in screen_text(pilot)
+
+
+async def test_without_an_audit_file_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = source()
+    monkeypatch.setattr("pgtop.state.files.places", lambda: iter((Path("/dev/null/no"),)))
+    async with running(served, first_pane="activity", config={"allow_actions": True}) as pilot:
+        await pilot.press("K")
+        await pilot.pause()
+        await pilot.press("Y")
+        await app_of(pilot).workers.wait_for_complete()
+        await pilot.pause()
+        assert "nothing was done: the audit file cannot be written" in screen_text(pilot)
+        assert served.asked == []
 
 
 async def test_escape_leaves_it() -> None:
     served = source()
     async with running(served, first_pane="activity", config={"allow_actions": True}) as pilot:
-        await pilot.press("C")
+        await pilot.press("K")
         await pilot.pause()
         await pilot.press("escape")
         await app_of(pilot).workers.wait_for_complete()

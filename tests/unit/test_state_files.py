@@ -10,7 +10,7 @@ import pytest
 
 from pgtop.state import copies
 from pgtop.state.exports import export
-from pgtop.state.files import NowhereToWrite, read, shown, write
+from pgtop.state.files import NowhereToWrite, append, read, shown, write
 
 
 @pytest.fixture(autouse=True)
@@ -139,3 +139,22 @@ def test_migrations_go_to_the_state_directory_where_the_user_may_not_write(home:
     assert "/proc" in written.note
     assert mode(state / "deploy") == 0o700
     assert (state / "b.sql").read_text() == "2"
+
+
+def test_lines_are_added_for_the_user_alone(home: Path) -> None:
+    old = os.umask(0)
+    try:
+        append("actions.log", "one\n")
+        written = append("actions.log", "two\n")
+    finally:
+        os.umask(old)
+    assert written.path.read_text() == "one\ntwo\n"
+    assert mode(written.path) == 0o600
+
+
+def test_lines_do_not_follow_a_link(home: Path, tmp_path: Path) -> None:
+    directory = home / ".local/state/pgtop"
+    directory.mkdir(parents=True)
+    (directory / "actions.log").symlink_to(tmp_path / "elsewhere")
+    assert append("actions.log", "one\n").path.parent != directory
+    assert not (tmp_path / "elsewhere").exists()

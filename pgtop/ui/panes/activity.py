@@ -12,16 +12,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from pgtop.advice import Facts
-from pgtop.advice.ending import end_sql
-from pgtop.analysis import units
+from pgtop.advice.ending import end_sql, prepared_sql
 from pgtop.analysis.blocks import Blocks
 from pgtop.analysis.workload import Workload
 from pgtop.model.finding import Finding, Remedy, Subject
 from pgtop.model.sample import Sample, SourceError
-from pgtop.model.session import EndOf, LockHolder, LockWait, Prepared, Session
+from pgtop.model.session import LockHolder, LockWait, Prepared, Session
 from pgtop.model.statement import StatementKey
-from pgtop.terminal.safe import safe
-from pgtop.ui.activity_rows import ActivityRow, columns, detail, tree_rows, who
+from pgtop.ui.activity_rows import ActivityRow, columns, detail, tree_rows
 from pgtop.ui.detail import Detail
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
@@ -198,6 +196,10 @@ class ActivityPane(LivePane):
         """The statement that would end what it does, with its guard."""
         row = self.row
         ends = end_sql(row.session) if row is not None and row.session is not None else None
+        if row is not None and row.root is not None and row.root.node.gid is not None:
+            prepared = row.root.prepared
+            gid = row.root.node.gid
+            return prepared_sql(gid, prepared.database if prepared else None), "statements"
         return (ends, "statement that ends it") if ends else super().copied_text()
 
     def on_live_table_selected(self) -> None:
@@ -274,39 +276,20 @@ class ActivityPane(LivePane):
         row = self.row
         if not self.frame.config.allow_actions:
             self.frame.note("only with --allow-actions; y copies the statement that does it")
-        elif row is None or row.session is None or row.session.backend_start is None:
-            self.frame.note("there is no session here that could be ended")
-        elif end_sql(row.session) is None:
-            self.frame.note("this one must not be ended: Enter says why")
-        else:
-            self._end(row.session, terminate, row.now)
+        elif row is not None:
+            from pgtop.ui.session_actions import why_not  # seldom needed
+
+            reason = why_not(row.session, terminate=terminate)
+            if row.session is None or reason is not None:
+                self.frame.note(reason or "")
+            else:
+                self._end(row.session, terminate, row.now, row.root.freed if row.root else None)
 
     @work(group="end", exclusive=True)
-    async def _end(self, session: Session, terminate: bool, now: float) -> None:
-        from pgtop.ui.plan_analyze import RunScreen
+    async def _end(self, session: Session, terminate: bool, now: float, freed: int | None) -> None:
+        from pgtop.ui.session_actions import end_session
 
-        asked = _question(session, terminate, now)
-        if not await self.app.push_screen_wait(RunScreen(asked)):
-            return
-        what = "terminate" if terminate else "cancel"
-        try:
-            done = await self.frame.ask(EndOf(session.pid, session.backend_start or 0.0, terminate))
-            said = "sent" if done.sent else "not sent"
-            if not done.found:
-                said = f"pid {session.pid} is not that session any more: nothing was done"
-        except SourceError as error:
-            said = error.why
-        self._audit(f"{what} pid {session.pid} {who(session)}: {said}")
-        self.frame.note(f"{what} pid {session.pid}: {said}")
-
-    def _audit(self, line: str) -> None:
-        from pgtop.state.audit import noted
-        from pgtop.state.files import NowhereToWrite
-
-        try:
-            noted(safe(line))
-        except NowhereToWrite as error:
-            self.frame.note(f"not written to the audit file: {error}", "warning")
+        await end_session(self.app, session, terminate=terminate, now=now, freed=freed)
 
 
 def _at_work(session: Session) -> bool:
@@ -316,24 +299,3 @@ def _at_work(session: Session) -> bool:
     if session.backend_type in ("walsender", "autovacuum worker", "startup", "parallel worker"):
         return True
     return session.xact_start is not None
-
-
-def _question(session: Session, terminate: bool, now: float) -> Text:
-    asked = Text()
-    what = "End this session?" if terminate else "Cancel this session's statement?"
-    asked.append(what + "\n\n", "bold")
-    asked.append(f"pid          {session.pid}\n")
-    asked.append(f"user         {safe(session.usename or '?')} on {safe(session.datname or '?')}\n")
-    asked.append(f"application  {safe(session.application_name or units.NOTHING)}")
-    asked.append(f" from {safe(session.client_addr or 'a local socket')}\n")
-    since = None if session.backend_start is None else now - session.backend_start
-    asked.append(f"connected    {units.age(since)} ago\n")
-    asked.append(f"state        {safe(session.state or '?')}\n\n")
-    asked.append(safe((session.query or "")[:600], lines=True) + "\n\n")
-    if terminate:
-        asked.append("Its transaction is rolled back and its connection closed.\n", "bold")
-    elif session.idle_in_transaction:
-        asked.append("It runs nothing: a cancel will do nothing.\n", "bold")
-    asked.append("Only if it is still this session. ")
-    asked.append("Y does it, Esc leaves it.", "bold")
-    return asked
