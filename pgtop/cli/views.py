@@ -37,6 +37,7 @@ from pgtop.model.replication import (
 )
 from pgtop.model.sample import Source, SourceError
 from pgtop.model.server import Database, Role
+from pgtop.model.session import LockHolder, LockWait, Prepared, Session
 from pgtop.model.statement import Running, Statement, StatementsInfo, StatementText
 from pgtop.model.table import Partition, Table, TableUse
 from pgtop.model.vacuum import HorizonHolder, ParentStatistics, VacuumSetting
@@ -44,6 +45,7 @@ from pgtop.report.autovacuum import autovacuum
 from pgtop.report.document import Cost, document
 from pgtop.report.indexes import indexes_part, tables_part
 from pgtop.report.replication import replication
+from pgtop.report.sessions import hidden, sessions
 
 Section = Callable[[Facts], Any]
 """Facts -> the section's part of the JSON. Raises SourceError where it cannot be made."""
@@ -62,6 +64,7 @@ READS: Mapping[str, tuple[type[Any], ...]] = {
     "autovacuum": VacuumState.READS,
     "tables": _RELATIONS,
     "indexes": _RELATIONS,
+    "sessions": (Session, LockWait, LockHolder, Prepared),
     "replication": _WAL,
 }
 """Section -> the row types it needs. Findings need those of every section."""
@@ -70,6 +73,7 @@ MAKES: Mapping[str, Section] = {
     "autovacuum": autovacuum,
     "tables": tables_part,
     "indexes": indexes_part,
+    "sessions": sessions,
     "replication": replication,
 }
 """Section -> its maker, for all but queries and findings, which `document` makes itself."""
@@ -125,8 +129,11 @@ class Watch:
             window_s=taken_at - (self._first_at or taken_at),
             cost=Cost(self._server_ms, self._round_trips, self._own_temp_blocks()),
         )
+        unseen = hidden(board.samples) if "sessions" in made else None
+        if unseen is not None:
+            made["unavailable"].append(unseen)
         if redact:
-            for part in made.get("queries", ()):
+            for part in (*made.get("queries", ()), *made.get("sessions", ())):
                 part["query"] = mask_literals(part["query"] or "") or None
         return made
 

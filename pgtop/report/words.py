@@ -108,11 +108,45 @@ SLOTS: tuple[Shown, ...] = (
     Shown("slot", lambda row: _text(row, "name"), right=False),
 )
 
+
+def _in_the_way(row: Json) -> str:
+    if row["blocked_by"] is None:
+        return units.UNKNOWN
+    behind = [f"prepared {row['blocked_by_prepared']}" if pid == 0 else str(pid)
+              for pid in row["blocked_by"][:3]]  # fmt: skip
+    return ", ".join(behind) or (f"blocks {row['blocks']}" if row["blocks"] else units.NOTHING)
+
+
+def _age(key: str) -> Callable[[Json], str]:
+    shown = _none(key, units.seconds)
+    return lambda row: units.UNKNOWN if row["hidden"] else shown(row)
+
+
+def _at(row: Json) -> str:
+    if row["hidden"]:
+        return f"{units.UNKNOWN} hidden"
+    resting = (row["state"] or "").startswith("idle")  # it waits for its client: no wait
+    parts = (row["state"] or row["type"], None if resting else row["wait"])
+    return " ".join(part for part in parts if part) or units.UNKNOWN
+
+
+SESSIONS: tuple[Shown, ...] = (
+    Shown("pid", lambda row: str(row["pid"])),
+    Shown("transaction", _age("transaction_s")),
+    Shown("statement", _age("query_s")),
+    Shown("state, wait", _at, right=False),
+    Shown("behind", _in_the_way, right=False),
+    Shown("user", lambda row: _text(row, "user"), right=False),
+    Shown("application", lambda row: _text(row, "application"), right=False),
+    Shown("query", lambda row: _text(row, "query"), right=False),
+)
+
 SECTIONS: dict[str, tuple[str, tuple[Shown, ...]]] = {
     "queries": ("Queries, costliest of the window first", QUERIES),
     "tables": ("Tables, biggest first", TABLES),
     "indexes": ("Indexes, biggest first", INDEXES),
     "autovacuum": ("Autovacuum, most pressing first", AUTOVACUUM),
+    "sessions": ("Sessions, those in the way of others first", SESSIONS),
     "replication.standbys": ("Standbys and other receivers of WAL", STANDBYS),
     "replication.slots": ("Replication slots", SLOTS),
 }
