@@ -12,7 +12,7 @@ from pgtop.analysis.blocking import Root
 from pgtop.analysis.blocks import Blocks
 from pgtop.analysis.redact import mask_literals
 from pgtop.analysis.waits import Contention, Waits
-from pgtop.model.finding import Finding, Severity, Subject
+from pgtop.model.finding import Cost, Finding, Severity, Subject
 from pgtop.model.sample import Sample
 from pgtop.model.session import LockWait, Session
 
@@ -103,6 +103,7 @@ def _blocked(root: Root, waited: float) -> Finding:
             "locks": None if holder is None else holder.locks,
             "wrote": _wrote(root),
         },
+        cost=Cost(ms_per_s=1_000.0 * root.waiting),  # each waits all of every second
         no_remedy=way_out(root),
     )
 

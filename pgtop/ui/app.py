@@ -257,21 +257,22 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
             chosen = self.current is not None and pane.NAME == self.current.NAME
             title = pane.TITLE if width >= FULL_WIDTH else pane.SHORT
             badge = self._badge(pane)
-            pieces.append((f"[{pane.DIGIT} {title}]" if chosen else f" {pane.DIGIT} {title} ",
-                           "key" if chosen else "dim"))  # fmt: skip
+            name = f"{pane.DIGIT} {title}"
+            pieces.append((f"[{name}]" if chosen else name, "key" if chosen else "dim"))
             if badge is not None:
                 pieces.append(badge)
+            pieces.append(("  " if width >= FULL_WIDTH else " ", ""))
         return Line(tuple(pieces))
 
     def _badge(self, pane: Tab) -> tuple[str, Tone] | None:
         if pane.NAME == "tray":
             kept = len(self.tray.entries)
-            return (f"{kept} ", "key") if kept else None
+            return (f" {kept}", "key") if kept else None
         found = [f for f in (self.verdict.findings if self.verdict else ()) if pane.owns(f)]
         if not found:
             return None
         worst = found[0].severity
-        return f"{SEVERITY[worst]}{len(found)} ", cast(Tone, worst)
+        return f"{SEVERITY[worst]}{len(found)}", cast(Tone, worst)
 
     def _key_line(self, width: int) -> Line:
         pieces: list[tuple[str, Tone]] = [(" ", "")]

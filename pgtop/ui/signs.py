@@ -83,8 +83,9 @@ def _sign(
 _FIELDS = {"connections": "used"}
 
 
-def cause_line(found: Sequence[Cause]) -> Line:
+def cause_line(found: Sequence[Cause], width: int) -> Line:
     """Each of the usual causes: how many findings, clear, or not known."""
+    clear = "clear" if width >= 100 else "✓"
     pieces: list[tuple[str, Tone]] = [(" causes  ", "dim")]
     for cause in found:
         pieces.append((f"{cause.name} ", "dim"))
@@ -93,7 +94,7 @@ def cause_line(found: Sequence[Cause]) -> Line:
             tone: Tone = "critical" if worst == "critical" else "warning"
             pieces.append((f"{SEVERITY[worst]} {len(cause.findings)}", tone))
         elif cause.state == "clear":
-            pieces.append(("clear", "good"))
+            pieces.append((clear, "good"))
         else:
             pieces.append(("…" if cause.state == "waiting" else units.UNKNOWN, "dim"))
         pieces.append(("   ", ""))

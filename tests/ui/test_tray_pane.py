@@ -107,7 +107,7 @@ async def test_statements_stand_in_running_order_with_lock_and_state() -> None:
         assert "option set" in lines[1]
         assert "· free" in lines[2]
         assert "3 statements   1 applied   1 failed   psql" in text
-        assert "9 DDL]3" in text
+        assert "9 DDL] 3" in text
         await pilot.press("enter")
         await settle(pilot)
         text = screen_text(pilot)

@@ -76,7 +76,7 @@ class OverviewPane(LivePane):
         self.query_one("#overview-signs", Lines).show(
             load_line(facts, self.size.width),
             *sign_lines(facts, self.size.width, SIGN_LINES),
-            cause_line(self._causes()),
+            cause_line(self._causes(), self.size.width),
         )
         verdict = self.frame.verdict
         if verdict is None:
@@ -211,22 +211,24 @@ def _remedy(entry: Entry) -> Cell:
 
 
 def checks_text(verdict: Verdict, facts: Facts) -> str:
-    """What was judged, what needs time and what cannot be told here, each with its reason."""
+    """What could not be judged and why, what could not be read and what would help; then every
+    check and what it found."""
+    lines = [said(verdict)]
+    for title, reasons in (
+        ("not possible here", verdict.not_possible),
+        ("need more time", verdict.needs_time),
+    ):
+        if reasons:
+            lines += ["", title, ""]
+            lines += [f"  {name:34} {why}" for name, why in reasons.items()]
+    refused = [e for e in facts.samples.values() if isinstance(e, SourceError)]
+    unread = {(e.why, e.remedy) for e in refused}
+    if unread:
+        lines += ["", "what could not be read", ""]
+        lines += [f"  {why}{f': {sql}' if sql else ''}" for why, sql in sorted(unread, key=str)]
     found: dict[str, int] = {}
     for finding in verdict.findings:
         found[finding.rule] = found.get(finding.rule, 0) + 1
-    lines = [f"{len(verdict.judged)} checks were made", ""]
-    lines += [f"  {name:32} {found.get(name, 0) or 'nothing'} found" for name in verdict.judged]
-    for title, reasons in (
-        ("need more time", verdict.needs_time),
-        ("not possible here", verdict.not_possible),
-    ):
-        if reasons:
-            lines += ["", f"{len(reasons)} {title}", ""]
-            lines += [f"  {name:32} {why}" for name, why in reasons.items()]
-    refused = [e for e in facts.samples.values() if isinstance(e, SourceError)]
-    reasons_of = {(e.why, e.remedy) for e in refused}
-    if reasons_of:
-        lines += ["", "what could not be read", ""]
-        lines += [f"  {why}{f': {sql}' if sql else ''}" for why, sql in sorted(reasons_of, key=str)]
+    lines += ["", "checked", ""]
+    lines += [f"  {name:34} {found.get(name, 'nothing')} found" for name in verdict.judged]
     return "\n".join(lines)
