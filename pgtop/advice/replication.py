@@ -130,10 +130,10 @@ def _what_helps(standby: Standby, steady: bool) -> str:
 
 def _own(row: Recovery, flow: WalFlow) -> Iterator[Finding]:
     """What a standby knows of itself."""
-    left, late = row.to_replay, row.lag_s
+    left, late = row.to_replay, flow.own_lag_s(row)
     if row.paused:
         yield _own_finding(
-            row, "warning", "replay is paused on this standby",
+            row, late, "warning", "replay is paused on this standby",
             f"{units.size(left)} wait to be replayed; pg_wal_replay_pause() was called, or a"
             " setting of the primary rose above this server's (then its log says which)",
             "no DDL from here: SELECT pg_wal_replay_resume() ends a pause that somebody asked for",
@@ -143,7 +143,7 @@ def _own(row: Recovery, flow: WalFlow) -> Iterator[Finding]:
         still = flow.own_replay.still_s
         if still >= limits.LAG_S:
             yield _own_finding(
-                row, "critical" if still >= limits.LAG_CRITICAL_S else "warning",
+                row, late, "critical" if still >= limits.LAG_CRITICAL_S else "warning",
                 "this standby receives nothing: there is no WAL receiver",
                 f"nothing new for {units.seconds(still)} of watching; it once streamed",
                 "no DDL: the standby's log says why it cannot connect (primary_conninfo, its"
@@ -157,7 +157,7 @@ def _own(row: Recovery, flow: WalFlow) -> Iterator[Finding]:
     if track.seconds < limits.WATCHED_S or min(track.values[-2:]) < limits.LAG_LEAST_BYTES:
         return
     yield _own_finding(
-        row, "critical" if late >= limits.LAG_CRITICAL_S else "warning",
+        row, late, "critical" if late >= limits.LAG_CRITICAL_S else "warning",
         f"this standby shows rows {units.seconds(late)} old",
         f"{units.size(left)} are here and not replayed: replay waits for statements that read"
         " (max_standby_streaming_delay), or one process does not manage more",
@@ -165,7 +165,9 @@ def _own(row: Recovery, flow: WalFlow) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def _own_finding(row: Recovery, severity: Severity, title: str, why: str, helps: str) -> Finding:
+def _own_finding(
+    row: Recovery, late: float | None, severity: Severity, title: str, why: str, helps: str
+) -> Finding:
     return Finding(
         rule="replication.lag",
         severity=severity,
@@ -174,7 +176,7 @@ def _own_finding(row: Recovery, severity: Severity, title: str, why: str, helps:
         why=why,
         evidence={
             "to_replay_bytes": row.to_replay,
-            "lag_s": None if row.lag_s is None else round(row.lag_s, 1),
+            "lag_s": None if late is None else round(late, 1),
         },
         cost=Cost(bytes=None if row.to_replay is None else float(row.to_replay)),
         no_remedy=helps,

@@ -137,16 +137,30 @@ class WalFlow:
         """
         if not standby.behind:
             return None if standby.behind is None else 0.0
-        known = [lag for lag in (standby.replay_lag_s, self._since(standby)) if lag is not None]
-        return max(known, default=None)
+        known = (standby.replay_lag_s, self._since(standby.replay_position))
+        return max((lag for lag in known if lag is not None), default=None)
 
-    def _since(self, standby: Standby) -> float | None:
-        if standby.replay_position is None or not self.wal.times:
+    def own_lag_s(self, row: Recovery) -> float | None:
+        """Seconds since what this standby replayed last was received, 0 where nothing is left.
+
+        The age of the last replayed transaction is more than that where few commit; it stands in
+        while the position was not seen to pass yet.
+        """
+        if not row.to_replay:
+            return row.lag_s
+        passed = self.wal.when(row.replay_position) if row.replay_position is not None else None
+        if passed is None:
+            return row.lag_s
+        since = self.wal.times[-1] - passed
+        return since if row.lag_s is None else min(since, row.lag_s)
+
+    def _since(self, position: int | None) -> float | None:
+        if position is None or not self.wal.times:
             return None
-        passed = self.wal.when(standby.replay_position)
+        passed = self.wal.when(position)
         if passed is not None:
             return self.wal.times[-1] - passed
-        if self.wal.values[0] > standby.replay_position:
+        if self.wal.values[0] > position:
             return self.wal.seconds or None  # at least
         return None
 

@@ -33,7 +33,7 @@ def replication(facts: Facts) -> dict[str, Any]:
         "standbys": [standby_part(row, flow) for row in _rows(facts, Standby)],
         "slots": [slot_part(row, flow) for row in _rows(facts, Slot)],
         "archiver": archiver_part(_first(facts, Archiver), files),
-        "recovery": None if recovery is None else recovery_part(recovery),
+        "recovery": None if recovery is None else recovery_part(recovery, flow),
         "conflicts": [
             {"database": row.datname, "cancelled": row.total}
             for row in _rows(facts, Conflict)
@@ -94,10 +94,10 @@ def archiver_part(row: Archiver | None, files: WalFiles | None) -> dict[str, Any
     }
 
 
-def recovery_part(row: Recovery) -> dict[str, Any]:
+def recovery_part(row: Recovery, flow: WalFlow) -> dict[str, Any]:
     """A standby's own view."""
     return {
-        "lag_s": _rounded(row.lag_s, 3),
+        "lag_s": _rounded(flow.own_lag_s(row), 3),
         "to_replay_bytes": row.to_replay,
         "paused": row.paused,
         "min_apply_delay_s": row.min_apply_delay_s,

@@ -208,7 +208,7 @@ def _recovery(row: Recovery, flow: WalFlow) -> Row:
         state=state,
         bytes=row.to_replay,
         bytes_unknown=row.to_replay is None,
-        lag_s=row.lag_s,
+        lag_s=flow.own_lag_s(row),
         per_s=flow.to_replay.per_s,
         said=f"{host}{delay}",
         more=(

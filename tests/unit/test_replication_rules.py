@@ -196,6 +196,10 @@ def test_a_standby_says_that_replay_is_paused_late_or_cut_off() -> None:
     late = recovery(replay_position=99 * GIB, replay_age_s=700.0)
     found = only(lag(facts((late,), (late,), (late,))))
     assert (found.severity, found.evidence["lag_s"]) == ("critical", 700.0)
+    few = recovery(replay_position=99 * GIB, replay_age_s=700.0)
+    fast = [(few._replace(replay_position=p - 2 * MIB, receive_position=p), place(p))
+            for p in growing(5, 5 * MIB)]  # fmt: skip
+    assert lag(facts(*fast)) == []  # received moments ago, though the last commit is old
     meant = recovery(replay_position=99 * GIB, replay_age_s=3700.0, min_apply_delay_s=3600.0)
     assert lag(facts((meant,), (meant,), (meant,))) == []
     alone = recovery(receiver_status=None)
