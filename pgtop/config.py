@@ -40,6 +40,9 @@ class Config:
     conninfo: str = ""
     """Where to connect when the command line does not say."""
 
+    pgbouncer: str = ""
+    """Where PgBouncer's console is, for its pools; its database is `pgbouncer` by itself."""
+
     keys: Mapping[str, str] = field(default_factory=dict)
     """Binding id -> key."""
 
@@ -71,7 +74,7 @@ def load(profile: str | None = None, flags: Mapping[str, Any] | None = None) -> 
         config = _apply(config, profiles[profile], path)
     for spec in fields(Config):
         value = os.environ.get(f"PGTOP_{spec.name.upper()}")
-        if value is not None and spec.name not in ("keys", "conninfo"):
+        if value is not None and spec.name not in ("keys", "conninfo", "pgbouncer"):
             config = _apply(config, {spec.name: _parsed(spec.name, value)}, Path("environment"))
     chosen = {name: value for name, value in (flags or {}).items() if value is not None}
     return _apply(config, chosen, Path("command line"))

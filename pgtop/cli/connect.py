@@ -9,10 +9,11 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from pgtop.analysis.redact import mask_passwords
 from pgtop.db.collector import Collector
+from pgtop.db.pgbouncer import Console
 from pgtop.model.sample import Disconnected
 from pgtop.terminal.safe import safe
 
@@ -33,6 +34,11 @@ def params_of(options: argparse.Namespace, fallback: str = "") -> dict[str, str]
         if value and flag != "dbname":
             params[keyword] = value
     return params
+
+
+def console_params(text: str) -> dict[str, str]:
+    """Parameters of PgBouncer's console; empty where none was named. Raises ValueError."""
+    return _parsed(text)
 
 
 def _parsed(text: str) -> dict[str, str]:
@@ -76,9 +82,11 @@ async def connected(
     never_prompt: bool,
     wait: bool = False,
     before_prompt: Awaitable[object] | None = None,
+    pgbouncer: Mapping[str, str] | None = None,
 ) -> Collector:
     """An open Collector; asks for the password on the terminal if the server wants one.
 
+    `pgbouncer` are the parameters of a pooler's console, for when its pools are asked for.
     `before_prompt` is awaited before anything is asked: whoever else reads the terminal.
     """
 
@@ -89,7 +97,8 @@ async def connected(
 
     if prompt:
         params = {**params, "password": await password()}
-    collector = Collector(params)
+    console = Console(pgbouncer) if pgbouncer else None
+    collector = Collector(params, console=console)
     while True:
         try:
             await collector.open()
@@ -99,7 +108,7 @@ async def connected(
             pgconn = getattr(cause, "pgconn", None)
             if pgconn is not None and pgconn.needs_password and not never_prompt and not prompt:
                 prompt = True
-                collector = Collector({**params, "password": await password()})
+                collector = Collector({**params, "password": await password()}, console=console)
                 continue
             if not wait or error.retry_in is None:
                 raise

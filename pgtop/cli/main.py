@@ -41,6 +41,7 @@ def screen_parser(prog: str = "pgtop") -> argparse.ArgumentParser:
         default=None,
         help="let the screen cancel, terminate and ANALYZE, each after a question",
     )
+    add_pooler(group)
     group.add_argument("--theme", metavar="NAME", help="dark, light, ansi or a Textual theme")
     group.add_argument("--ascii", action="store_true", default=None, help="draw with ASCII alone")
     group.add_argument(
@@ -53,6 +54,15 @@ def screen_parser(prog: str = "pgtop") -> argparse.ArgumentParser:
     )
     group.add_argument("--version", action="store_true", help="show the version and exit")
     return parser
+
+
+def add_pooler(parser: argparse._ActionsContainer) -> None:
+    """PgBouncer's console, beside the server."""
+    parser.add_argument(
+        "--pgbouncer",
+        metavar="CONNINFO",
+        help="PgBouncer's console, to show its pools: 'host=… port=6432 user=…'",
+    )
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:

@@ -24,7 +24,7 @@ SECTIONS = (
 
 def parser() -> argparse.ArgumentParser:
     """Options of `pgtop report`."""
-    from pgtop.cli.main import add_connection
+    from pgtop.cli.main import add_connection, add_pooler
 
     found = argparse.ArgumentParser(
         prog="pgtop report", add_help=False, description="Every view once, and the findings."
@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--window", type=_seconds, default=10.0, metavar="SECONDS", help="to watch (10; 0: once)"
     )
+    add_pooler(found)
     found.add_argument("--format", choices=("text", "json", "markdown"), default="text")
     found.add_argument(
         "--redact", action="store_true", help="mask literals too; passwords always are"
@@ -61,6 +62,7 @@ def main(words: Sequence[str]) -> int:
     from pgtop.cli.connect import (
         COULD_NOT_CONNECT,
         configure_log,
+        console_params,
         params_of,
         scrubbed_failure,
     )
@@ -68,6 +70,7 @@ def main(words: Sequence[str]) -> int:
     try:
         configure_log(options.log)
         params = params_of(options)
+        console_params(options.pgbouncer or "")
     except (ValueError, OSError) as error:
         sys.stderr.write(f"pgtop: {error}\n")
         return USAGE
@@ -106,11 +109,15 @@ def _status(report: dict[str, Any], sections: list[str] | None) -> int:
 
 
 async def _report(params: dict[str, str], options: argparse.Namespace) -> dict[str, Any]:
-    from pgtop.cli.connect import connected
+    from pgtop.cli.connect import connected, console_params
     from pgtop.cli.views import Watch
 
     collector = await connected(
-        params, prompt=options.password, never_prompt=options.no_password, wait=options.wait
+        params,
+        prompt=options.password,
+        never_prompt=options.no_password,
+        wait=options.wait,
+        pgbouncer=console_params(options.pgbouncer or ""),
     )
     try:
         sections = options.section or SECTIONS

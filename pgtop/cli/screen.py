@@ -28,6 +28,7 @@ def run(options: argparse.Namespace, *, seconds: float | None = None) -> int:
     from pgtop.cli.connect import (
         COULD_NOT_CONNECT,
         configure_log,
+        console_params,
         params_of,
         scrubbed_failure,
     )
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace, *, seconds: float | None = None) -> int:
     try:
         configure_log(options.log)
         params = params_of(options, config.conninfo)
+        console_params(config.pgbouncer)
     except (ValueError, OSError) as error:
         return _fail(str(error), USAGE)
     try:
@@ -53,7 +55,7 @@ def show(conninfo: str, *, seconds: float | None = None, words: tuple[str, ...] 
 
 
 def _flags(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("interval", "theme", "ascii", "allow_actions", "mouse")
+    names = ("interval", "theme", "ascii", "allow_actions", "mouse", "pgbouncer")
     return {name: getattr(options, name) for name in names}
 
 
@@ -89,7 +91,7 @@ async def _screen(
 ) -> int:
     from dataclasses import replace
 
-    from pgtop.cli.connect import connected
+    from pgtop.cli.connect import connected, console_params
     from pgtop.cli.first import FIRST
     from pgtop.terminal.probe import probe
 
@@ -105,6 +107,7 @@ async def _screen(
             never_prompt=options.no_password,
             wait=options.wait,
             before_prompt=probing,
+            pgbouncer=console_params(config.pgbouncer),
         )
     finally:
         await probing  # its reply is ours, not the shell's

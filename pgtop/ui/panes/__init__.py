@@ -45,6 +45,8 @@ PANES: tuple[Tab, ...] = (
         ("index.", "table.bloated", "table.stale_statistics", "sequence.")),
     Tab("autovacuum", "6", "Autovacuum", "Vacuum", "AutovacuumPane",
         ("autovacuum.", "wraparound.", "table.fillfactor", "partition.")),
+    Tab("connections", "7", "Connections", "Conn", "ConnectionsPane",
+        ("connections.near", "pool.")),
     Tab("replication", "8", "Replication", "Repl", "ReplicationPane",
         ("replication.", "wal.", "checkpoint.", "integrity.", "server.")),
     Tab("tray", "9", "DDL", "DDL", "TrayPane"),
