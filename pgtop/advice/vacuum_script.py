@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pgtop.advice.thresholds import autovacuum as limits
-from pgtop.advice.vacuum_case import Case, options_after, remedy
+from pgtop.advice.vacuum_case import Case, options_after, remedy, subject
 from pgtop.analysis import units
 from pgtop.analysis.vacuum.options import Change
 from pgtop.analysis.vacuum.settings import VacuumSettings
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.vacuum.view import effect
+from pgtop.model.finding import Finding
 from pgtop.terminal.safe import safe
 
 LOCK_NAMES = {
@@ -111,6 +112,22 @@ def undo_script(planned: Iterable[Planned], state: VacuumState) -> str:
     """What brings every table's options back as they are now."""
     return "\n".join(
         line for entry in planned for line in remedy(entry.one, state, entry.change).undo
+    )
+
+
+def override(entry: Planned, state: VacuumState, settings: VacuumSettings) -> Finding:
+    """One table's change with its reason, proposed or made by hand."""
+    one, proposal = entry.one, entry.one.proposal
+    as_proposed = entry.change == Change(proposal.sets, proposal.resets)
+    by_rule = as_proposed and proposal.rules
+    return Finding(
+        rule=proposal.rules[0] if by_rule else "autovacuum.override",
+        severity="notice",
+        subject=subject(one.seen),
+        title=_said(entry, settings),
+        why="as proposed for its churn" if by_rule else "edited by hand in the Autovacuum tab",
+        confidence="estimated",
+        remedy=remedy(one, state, entry.change),
     )
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
@@ -15,89 +13,48 @@ from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widgets import Static
 
-from pgtop.advice.vacuum_case import Case, options_after, remedy
-from pgtop.advice.vacuum_script import lock_words
-from pgtop.analysis import units
-from pgtop.analysis.vacuum.options import EDITABLE, OPTIONS, Change, problem
-from pgtop.analysis.vacuum.settings import VacuumSettings
-from pgtop.analysis.vacuum.state import VacuumState
-from pgtop.analysis.vacuum.view import Effect, effect
-from pgtop.terminal.glyphs import ASCII
-from pgtop.terminal.safe import safe
-from pgtop.ui.vacuum_words import formula, reason
+from pgtop.analysis.vacuum.options import OPTIONS, to_bool
+from pgtop.ui.detail import plain_edges
+from pgtop.ui.vacuum_composer_text import composer_text
+from pgtop.ui.vacuum_edits import RESET, Composed
 
-RESET = "reset"
-"""In place of a value: take the option away."""
+CHOOSING = "OPTIONS  ↑↓ choose  Enter edit  Delete reset  r proposal  Esc table"
+EDITING = "EDIT  type the value  Enter keeps it  Esc takes it back"
+SWITCHING = "EDIT  space switches on and off  Enter keeps it  Esc takes it back"
+OUTSIDE = "Enter goes to the options, Esc closes"
 
-SIDE_BY_SIDE = 112
-"""Width from which the effects stand right of the options."""
-
-
-@dataclass(frozen=True, slots=True)
-class Composed:
-    """What the composer shows."""
-
-    one: Case
-    state: VacuumState
-    settings: VacuumSettings
-    edits: Mapping[str, str]
-    """Option -> value, or `reset`."""
-
-    polite: bool
-
-    def names(self) -> list[str]:
-        """The options that can be edited here."""
-        return [name for name in EDITABLE if name in self.one.seen.chosen]
-
-    def problems(self) -> dict[str, str]:
-        """Option -> why the server would refuse its value."""
-        toast = self.one.seen.table.relkind == "t"
-        version = self.settings.version_num
-        found = {
-            name: problem(name, text, version, toast=toast)
-            for name, text in self.edits.items()
-            if text != RESET
-        }
-        return {name: why for name, why in found.items() if why is not None}
-
-    def change(self) -> Change:
-        """The edits that change something and that the server takes."""
-        wrong = self.problems()
-        now = {} if self.one.seen.inherited else self.one.seen.options
-        return Change(
-            sets={
-                name: text
-                for name, text in self.edits.items()
-                if text != RESET and name not in wrong and now.get(name) != text
-            },
-            resets=tuple(n for n, text in self.edits.items() if text == RESET and n in now),
-        )
-
-
-def started(one: Case) -> dict[str, str]:
-    """The edits to begin with: what is proposed."""
-    return {**one.proposal.sets, **dict.fromkeys(one.proposal.resets, RESET)}
+LOW = 30
+"""Below so many lines of terminal the composer takes most of them."""
 
 
 class Composer(VerticalScroll, can_focus=True):
-    """Up and down choose an option, digits and a point write its value, Delete takes it away."""
+    """Two modes, named on its border.
+
+    Choosing, every key but the arrows, Enter, Delete and `r` is the tab's or the
+    application's: a digit is a tab. Editing, from Enter to Enter or Esc, what is typed is the
+    value and nothing else; effects and DDL follow each key.
+    """
 
     DEFAULT_CSS = """
     Composer { height: 60%; border-top: solid $primary; padding: 0 1; }
     Composer:focus { border-top: solid $accent; }
+    Composer.-ascii { border-top: ascii $primary; }
+    Composer.-ascii:focus { border-top: ascii $accent; }
+    Composer.-low { height: 78%; }
     .-small Composer { display: none; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "choose(-1)", "option before", show=False),
         Binding("down", "choose(1)", "option after", show=False),
+        Binding("enter", "edit", "edit the option", show=False),
         Binding("delete", "reset", "reset the option", show=False),
-        Binding("enter", "propose", "back to the proposal", show=False),
+        Binding("r", "propose", "back to the proposal", show=False),
     ]
 
     @dataclass
     class Edited(Message):
-        """An option got another value; None: as proposed."""
+        """An option got another value; None: no value of its own."""
 
         name: str
         text: str | None
@@ -110,22 +67,37 @@ class Composer(VerticalScroll, can_focus=True):
         super().__init__()
         self.composed: Composed | None = None
         self.cursor = 0
+        self.editing = False
+        self._untouched = False
+        """Editing began and nothing was typed: the first digit replaces the value."""
+
+        self._value = ""
+        """What was typed; messages about it may still be on their way."""
+
+        self._before: str | None = None
+        """The value when editing began, for Esc."""
+
         self._text = Text()
-        self._line_of_cursor = 0
 
     def compose(self) -> ComposeResult:
         """One block of text."""
         yield Static(self._text)
 
+    def on_mount(self) -> None:
+        """In ASCII the border too."""
+        plain_edges(self)
+
     def show(self, composed: Composed) -> None:
         """Another table, or the same with other numbers."""
         if self.composed is None or self.composed.one.key != composed.one.key:
             self.cursor = 0
+            self.editing = False
         self.composed = composed
         self._draw()
 
     def on_resize(self) -> None:
         """Side by side, or one below the other."""
+        self.set_class(self.app.size.height < LOW, "-low")
         self._draw()
 
     def on_focus(self) -> None:
@@ -133,7 +105,9 @@ class Composer(VerticalScroll, can_focus=True):
         self._draw()
 
     def on_blur(self) -> None:
-        """Hide it."""
+        """Hide it; a value half typed is taken back."""
+        if self.editing:
+            self._leave(keep=False)
         self._draw()
 
     def _draw(self) -> None:
@@ -141,15 +115,30 @@ class Composer(VerticalScroll, can_focus=True):
             return
         chosen = self.cursor if self.has_focus else None
         ascii_only = bool(getattr(self.app, "ascii_only", False))
+        self._name_mode(ascii_only)
         width = max(40, self.size.width - 2)
-        text, line = composer_text(self.composed, chosen, width, ascii_only=ascii_only)
+        text, line = composer_text(
+            self.composed, chosen, width, editing=self.editing, ascii_only=ascii_only
+        )
         if text != self._text:
             self._text = text
             self.query_one(Static).update(text)
         if chosen is not None:
             top, height = int(self.scroll_y), max(1, self.size.height)
             if line < top or line >= top + height:
-                self.scroll_to(y=max(0, line - height // 2), animate=False)
+                self.scroll_to(y=max(0, line - height + 2), animate=False)
+
+    def _name_mode(self, ascii_only: bool) -> None:
+        name = self._option()
+        if not self.has_focus:
+            words = OUTSIDE
+        elif not self.editing or name is None:
+            words = CHOOSING
+        else:
+            words = SWITCHING if OPTIONS[name].kind == "bool" else EDITING
+        self.border_title = words.translate(
+            {ord("↑"): "up/", ord("↓"): "down"} if ascii_only else {}
+        )
 
     # -- keys ----------------------------------------------------------------------------
 
@@ -160,181 +149,84 @@ class Composer(VerticalScroll, can_focus=True):
             self._draw()
 
     def action_reset(self) -> None:
-        """Take the option away."""
-        name = self._option()
-        if name is not None:
-            self.post_message(self.Edited(name, RESET))
+        """Take the option away, or the edit where the table has none of its own."""
+        name, made = self._option(), self.composed
+        if name is not None and made is not None:
+            own = not made.one.seen.inherited and name in made.one.seen.options
+            self.post_message(self.Edited(name, RESET if own else None))
 
     def action_propose(self) -> None:
         """Forget the edits."""
         self.post_message(self.Proposed())
 
-    async def _on_key(self, event: events.Key) -> None:
-        """Digits, a point and a minus are the value; letters stay the tab's keys."""
+    def action_edit(self) -> None:
+        """What is typed from now on is the option's value."""
         name = self._option()
         if name is None or self.composed is None:
             return
-        before = self.composed.edits.get(name, "")
-        before = "" if before == RESET else before
-        char = event.character or ""
-        if OPTIONS[name].kind == "bool":
-            if event.key != "space":
-                return
-            now = before or self.composed.one.seen.chosen[name].value
-            text: str | None = "false" if now in ("true", "on") else "true"
-        elif event.key == "backspace":
-            text = before[:-1] or None
-        elif char and char in "0123456789.-":
-            text = before + char
-        else:
+        self._before = self.composed.edits.get(name)
+        self._value = "" if self._before in (None, RESET) else str(self._before)
+        self._untouched = True
+        self.editing = True
+        self._draw()
+
+    def _leave(self, *, keep: bool) -> None:
+        name = self._option()
+        self.editing = False
+        if not keep and name is not None and not self._untouched:
+            self.post_message(self.Edited(name, self._before))
+        self._draw()
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Editing, every printable key is text; those that no number has are ignored."""
+        if not self.editing or event.key.startswith("ctrl+"):
             return
         event.stop()
         event.prevent_default()
-        self.post_message(self.Edited(name, text))
+        if event.key == "escape":
+            self._leave(keep=False)
+        elif event.key in ("enter", "up", "down"):
+            self._keep(0 if event.key == "enter" else -1 if event.key == "up" else 1)
+        else:
+            self._type(event)
+
+    def _keep(self, step: int) -> None:
+        """A value that the server would refuse is not left behind: its reason stands beside it."""
+        name, made = self._option(), self.composed
+        if (
+            made is not None
+            and name is not None
+            and self._value
+            and made.refuses(name, self._value)
+        ):
+            self.app.bell()
+            return
+        self._leave(keep=True)
+        if step:
+            self.action_choose(step)
+
+    def _type(self, event: events.Key) -> None:
+        name, made = self._option(), self.composed
+        if name is None or made is None:
+            return
+        if OPTIONS[name].kind == "bool":
+            if event.key != "space":
+                return
+            now = self._value or made.one.seen.chosen[name].value
+            self._value = "false" if to_bool(now) else "true"
+        elif event.key == "backspace":
+            self._value = self._value[:-1]
+        elif event.key == "delete":
+            self._value = ""
+        elif event.character and event.character in "0123456789.-":
+            self._value = ("" if self._untouched else self._value) + event.character
+        else:
+            return
+        self._untouched = False
+        self.post_message(self.Edited(name, self._value or None))
 
     def _option(self) -> str | None:
         if self.composed is None:
             return None
         names = self.composed.names()
         return names[self.cursor] if self.cursor < len(names) else None
-
-
-class _AsciiText(Text):
-    """Text whose pieces are put in with the terminal's few signs."""
-
-    def append(self, text: Text | str, style: str | Style | None = None) -> _AsciiText:
-        """A piece, translated."""
-        plain = text.plain if isinstance(text, Text) else text
-        super().append(safe(plain.translate(ASCII), lines=True, ascii_only=True), style)
-        return self
-
-
-def composer_text(
-    made: Composed, cursor: int | None, width: int, *, ascii_only: bool = False
-) -> tuple[Text, int]:
-    """The whole pane as text, and the line on which the cursor stands."""
-    text: Text = _AsciiText() if ascii_only else Text()
-    one = made.one
-    text.append(f"{safe(one.seen.label)}   ", "bold")
-    text.append(f"{formula(one.seen)}\n")
-    text.append(f"{safe(reason(one, made.state, made.settings))}\n", "italic")
-    lines = [*_option_lines(made, cursor)]
-    beside = width >= SIDE_BY_SIDE
-    effects = _effect_lines(made)
-    at = text.plain.count("\n") + 1 + (cursor or 0)
-    for number, (line, style) in enumerate(lines):
-        text.append(line.ljust(72) if beside else line, style)
-        if beside and number < len(effects):
-            text.append("│ " + effects[number])
-        text.append("\n")
-    if not beside:
-        text.append("\n".join(effects) + "\n")
-    _ddl_lines(made, text)
-    return text, at
-
-
-def _option_lines(made: Composed, cursor: int | None) -> list[tuple[str, str]]:
-    head = f"{'option':<40}{'now (from)':<19}{'proposed':>9}  you"
-    lines = [(head, "bold")]
-    wrong = made.problems()
-    proposed = started(made.one)
-    for place, name in enumerate(made.names()):
-        now = made.one.seen.chosen[name]
-        shown = f"{now.value} ({now.source})"
-        mine = made.edits.get(name, "")
-        mark = "▏" if place == cursor else " "
-        said = f"  ! {wrong[name]}" if name in wrong else ""
-        line = f"{name:<40}{shown:<19}{proposed.get(name, units.NOTHING):>9} {mark}{mine}{said}"
-        style = "reverse" if place == cursor else "bold" if mine else ""
-        lines.append((safe(line, spaces=True), style))
-    return lines
-
-
-def effects_of(made: Composed) -> tuple[Effect, Effect]:
-    """(as it is, as composed), at the churn that the proposal reckons with."""
-    seen, proposal = made.one.seen, made.one.proposal
-    dead, inserts, changes = proposal.dead_per_s, proposal.inserts_per_s, None
-    if seen.rates is not None:
-        dead = seen.rates.dead if dead is None else dead
-        inserts = seen.rates.inserts if inserts is None else inserts
-        changes = seen.rates.changes
-    rates = {"dead_per_s": dead, "inserts_per_s": inserts, "changes_per_s": changes}
-    return (
-        effect(seen, seen.options, made.settings, **rates),
-        effect(seen, options_after(made.one, made.change()), made.settings, **rates),
-    )
-
-
-def _effect_lines(made: Composed) -> list[str]:
-    now, then = effects_of(made)
-    known = made.one.proposal.dead_per_s is not None or made.one.seen.rates is not None
-
-    def _time(value: float | None) -> str:
-        # A rate that is known and nil: never.
-        return units.seconds(value) if value is not None or not known else units.NOTHING
-
-    rows = [
-        ("dead rows at", _rows(now.limits.vacuum), _rows(then.limits.vacuum), ""),
-        ("  at the peak", _peak(now), _peak(then), ""),
-        ("  share", units.percent(now.dead_fraction), units.percent(then.dead_fraction), ""),
-        ("  every", _time(now.every_s), _time(then.every_s), ""),
-        ("takes up to", _takes(now), _takes(then), ""),
-        ("index passes", str(now.passes), str(then.passes), ""),
-        ("of its time", units.percent(now.duty), units.percent(then.duty), ""),
-        ("inserts at", _rows(now.limits.insert), _rows(then.limits.insert), ""),
-        ("  every", _time(now.insert_every_s), _time(then.insert_every_s), ""),
-        ("analyze at", _rows(now.limits.analyze), _rows(then.limits.analyze), ""),
-        ("reads up to", _speed(now, "read"), _speed(then, "read"), ""),
-        ("writes up to", _speed(now, "write"), _speed(then, "write"), ""),
-    ]
-    lines = [f"{'effect':<13}{'now':>12}{'then':>12}"]
-    lines += [f"{name:<13}{a:>12}{b:>12} {unit}".rstrip() for name, a, b, unit in rows]
-    if not then.pace.balanced:
-        lines.append("leaves the shared budget: comes on top of it")
-    return lines
-
-
-def _rows(value: float | None) -> str:
-    return "off" if value is None else units.count(value)
-
-
-def _peak(seen: Effect) -> str:
-    return units.UNKNOWN if seen.peak is None else units.count(seen.peak)
-
-
-def _takes(seen: Effect) -> str:
-    return "as the disk" if seen.takes_s is None else units.seconds(seen.takes_s)
-
-
-def _speed(seen: Effect, kind: str) -> str:
-    pace = seen.pace
-    value = pace.read_bytes_per_s if kind == "read" else pace.write_bytes_per_s
-    return "the disk" if value is None else f"{units.size(value)}/s"
-
-
-def _ddl_lines(made: Composed, text: Text) -> None:
-    change = made.change()
-    if not change.sets and not change.resets:
-        text.append("nothing to run: no option differs from what is set\n", "dim")
-    else:
-        planned = remedy(made.one, made.state, change)
-        for line in planned.sql:
-            text.append(safe(line) + "\n", "bold")
-        for line in planned.undo:
-            text.append(f"undo  {safe(line)}\n", "dim")
-        if planned.caution:
-            text.append(f"!     {safe(planned.caution)}\n")
-        owner = made.one.seen.main.owner if made.one.seen.main else made.one.seen.table.owner
-        text.append(f"as    {safe(owner)}, the owner, or a superuser\n", "dim")
-    words = lock_words(made.one, made.state, made.settings, polite=made.polite)
-    manner = "polite" if made.polite else "firm"
-    text.append(f"lock  SHARE UPDATE EXCLUSIVE, {manner}: {safe(words)}\n")
-    text.append("it stops no reader and no writer; a running vacuum keeps its options\n", "dim")
-    text.append(
-        "counts are the server's estimates: ANALYZE overwrites, pruning lowers them\n", "dim"
-    )
-    text.append(
-        "↑↓ option  0-9 . - value  Delete reset  Enter proposal  p polite/firm  y copy  u copy"
-        " undo  x mark  Esc table",
-        "dim",
-    )

@@ -123,37 +123,91 @@ async def test_the_proposal_is_the_start_and_effects_move_with_it() -> None:
         assert "undo  ALTER TABLE public.events RESET (autovacuum_vacuum_scale_factor)" in text
         assert composer.has_focus
         assert "10.0 M" in line_of(pilot, "dead rows at")
-        await pilot.press("backspace", "1")
+        await pilot.press("enter", "backspace", "1")
         await pilot.pause()
         assert "SET (autovacuum_vacuum_scale_factor = 0.01)" in screen_text(pilot)
         assert "2.00 M" in line_of(pilot, "dead rows at")
-        await pilot.press("enter")
+        await pilot.press("enter", "r")
         await pilot.pause()
         assert "SET (autovacuum_vacuum_scale_factor = 0.05)" in screen_text(pilot)
 
 
 async def test_a_refused_value_is_said_and_left_out() -> None:
     async with shown(source()) as pilot:
-        await open_events(pilot)
-        await pilot.press("down", *"99999999999")
+        composer = await open_events(pilot)
+        await pilot.press("down", "enter", *"99999999999", "enter")
         await pilot.pause()
         text = screen_text(pilot)
         assert "between 0 and 2147483647" in text
         assert "autovacuum_vacuum_threshold = " not in text
-
-
-async def test_digits_are_values_in_the_composer_and_tabs_outside() -> None:
-    async with shown(source()) as pilot:
-        composer = await open_events(pilot)
-        await pilot.press("3")
-        await pilot.pause()
-        assert app_of(pilot).current is pane(pilot)
+        assert composer.editing  # it is not left behind with Enter
         await pilot.press("escape")
         await pilot.pause()
-        assert not composer.has_focus
+        assert "between 0 and" not in screen_text(pilot)
+
+
+async def test_digits_are_values_in_edit_mode_alone() -> None:
+    async with shown(source()) as pilot:
+        composer = await open_events(pilot)
+        before = pane(pilot).composed()
+        assert before is not None
+        assert "OPTIONS" in screen_text(pilot)
+        await pilot.press("enter", "3", "q")
+        await pilot.pause()
+        assert app_of(pilot).current is pane(pilot)
+        assert "EDIT" in screen_text(pilot)
+        assert "scale_factor = 3)" in screen_text(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        after = pane(pilot).composed()
+        assert after is not None
+        assert after.change() == before.change()
+        assert composer.has_focus
         await pilot.press("3")
         await settle(pilot)
         assert app_of(pilot).current is not pane(pilot)
+
+
+async def test_the_mouse_takes_no_half_typed_value_along() -> None:
+    async with shown(source()) as pilot:
+        await open_events(pilot)
+        await pilot.press("enter", "7")
+        pane(pilot).table.focus()
+        await pilot.pause()
+        assert "scale_factor = 0.05)" in screen_text(pilot)
+
+
+async def test_an_edited_override_goes_into_the_tray_where_nothing_was_proposed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copies: list[str] = []
+    async with shown(source()) as pilot:
+        monkeypatch.setattr(app_of(pilot), "copy_text", lambda text, what: copies.append(text))
+        pane(pilot).table.move_to(20002)
+        await pilot.press("enter", "a")
+        await pilot.pause()
+        assert "Enter edits one" in screen_text(pilot)
+        assert not app_of(pilot).tray.entries
+        await pilot.press("enter", *"0.07", "enter", "escape", "a", "y", "u")
+        await settle(pilot)
+        (kept,) = app_of(pilot).tray.entries
+    statement = "ALTER TABLE public.stuck SET (autovacuum_vacuum_scale_factor = 0.07);"
+    undo = "ALTER TABLE public.stuck RESET (autovacuum_vacuum_scale_factor);"
+    assert kept.remedy.sql == (statement,)
+    assert kept.remedy.undo == (undo,)
+    assert kept.rule == "autovacuum.override"
+    assert "70.0 k dead rows" in kept.title
+    assert statement in copies[0]
+    assert copies[1] == undo
+
+
+async def test_pressure_says_of_what() -> None:
+    aged = table(20005, relname="aged", xid_age=190_000_000)
+    loaded = table(20006, relname="loaded", n_ins_since_vacuum=10_000_000)
+    found = FakeSource(*settings_rows(), aged, loaded)
+    async with running(found, size=(80, 24), first_pane="autovacuum") as pilot:
+        assert "95 % xid age    190 M   200 M" in line_of(pilot, "public.aged")
+        assert "4975 % inserts   10.0 M   201 k" in line_of(pilot, "public.loaded")
 
 
 async def test_polite_and_firm() -> None:
@@ -172,7 +226,7 @@ async def test_polite_and_firm() -> None:
     )
     async with shown(source(blocks)) as pilot:
         await open_events(pilot)
-        assert "firm: pid 99 holds SHARE UPDATE EXCLUSIVE for 30.0 s" in screen_text(pilot)
+        assert "firm (p): pid 99 holds SHARE UPDATE EXCLUSIVE for 30.0 s" in screen_text(pilot)
         copied = pane(pilot).copied_text()
         assert copied is not None
         assert "SET lock_timeout = '3000ms'" in copied[0]
@@ -230,12 +284,14 @@ async def test_many_small_tables_are_one_line() -> None:
         assert pane(pilot).table.row_count == 300
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 36), (160, 48), (204, 50)])
-async def test_state_and_name_are_in_view_at_every_size(size: tuple[int, int]) -> None:
-    async with shown(source(), size=size) as pilot:
-        line = line_of(pilot, "public.stuck")
-        assert "blocked" in line
-        assert len(line) <= size[0]
+async def test_state_and_name_are_in_view_at_every_width() -> None:
+    async with shown(source(), size=(80, 30)) as pilot:
+        for width in (80, 96, 104, 112, 118, 128, 136, 148, 160, 176, 196, 204):
+            await pilot.resize_terminal(width, 30)
+            await pilot.pause()
+            line = line_of(pilot, "public.stuck")
+            assert "blocked" in line, width
+            assert len(line) <= width
 
 
 async def test_ascii_alone_where_the_terminal_has_no_more() -> None:
@@ -246,3 +302,4 @@ async def test_ascii_alone_where_the_terminal_has_no_more() -> None:
         composer = pane(pilot).query_one(Composer)
         assert "50 + 0.2 x" in composer._text.plain
         assert composer._text.plain.isascii()
+        assert screen_text(pilot).isascii()

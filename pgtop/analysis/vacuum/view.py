@@ -105,6 +105,21 @@ class TableVacuum:
         return max(runs, default=None)
 
     @property
+    def nearest(self) -> tuple[str, float, float]:
+        """(trigger, its count now, its limit) of the trigger that stands nearest, or farthest
+        past: what `pressure.most` is a share of."""
+        table, limits, near = self.table, self.limits, self.pressure
+        rows: tuple[tuple[str, float | None, float | None, float | None], ...] = (
+            ("dead", near.dead, table.n_dead_tup, limits.vacuum),
+            ("inserts", near.inserts, table.n_ins_since_vacuum, limits.insert),
+            ("changes", near.changes, table.n_mod_since_analyze, limits.analyze),
+            ("xid age", near.xid, table.xid_age, limits.freeze),
+            ("mxid age", near.mxid, table.mxid_age, limits.multixact),
+        )
+        name, _, count, limit = max(rows, key=lambda row: -1.0 if row[1] is None else row[1])
+        return name, float(count or 0), float(limit or 0)
+
+    @property
     def excess_bytes(self) -> float:
         """Heap that dead rows beyond the threshold keep: by this tables are ordered."""
         known = self.table.rows + self.table.n_dead_tup

@@ -10,8 +10,8 @@ from textual.binding import Binding, BindingType
 
 from pgtop.advice import Facts
 from pgtop.advice.thresholds import autovacuum as limits
-from pgtop.advice.vacuum_case import Case, case, judged, remedy
-from pgtop.advice.vacuum_script import Planned, prefers_polite, script, undo_script
+from pgtop.advice.vacuum_case import Case, case, judged
+from pgtop.advice.vacuum_script import Planned, override, prefers_polite, script, undo_script
 from pgtop.analysis import units
 from pgtop.analysis.vacuum.settings import VacuumSettings
 from pgtop.analysis.vacuum.state import VacuumState
@@ -34,7 +34,8 @@ from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import LiveTable, Tone
 from pgtop.ui.schedule import Lanes
 from pgtop.ui.vacuum_columns import TROUBLE, VacuumRow, columns, head_lines, running_lines
-from pgtop.ui.vacuum_composer import Composed, Composer, started
+from pgtop.ui.vacuum_composer import Composer
+from pgtop.ui.vacuum_edits import Composed, started
 
 FOLDED = 0
 """The key of the line that stands for the small tables."""
@@ -341,16 +342,27 @@ class AutovacuumPane(LivePane):
         state = self._state()
         plans = self.planned()
         if not plans or state is None:
-            self.frame.note("nothing to undo: no option would change")
+            made = self.composed()
+            self.frame.note((made and made.nothing()) or "nothing to undo: no option would change")
             return
         self.frame.copy_text(undo_script(plans, state), "undo")
 
     def offered(self) -> tuple[Finding | Remedy, ...]:
-        """What `a` keeps: what `y` would copy, one remedy a table."""
-        state = self._state()
-        if state is None:
+        """What `a` keeps: what `y` would copy, one finding a table."""
+        state, settings = self._state(), self._settings()
+        if state is None or settings is None:
             return ()
-        return tuple(remedy(plan.one, state, plan.change) for plan in self.planned())
+        return tuple(override(plan, state, settings) for plan in self.planned())
+
+    def action_to_tray(self) -> None:
+        """Keep the override, proposed or edited by hand; where there is none, say why."""
+        made = self.composed()
+        if self.planned():
+            super().action_to_tray()
+        elif made is None:
+            self.frame.note("small tables need no override: s shows them one by one")
+        else:
+            self.frame.note(made.nothing() or "nothing to run")
 
 
 def _order(one: Case) -> tuple[float, float]:
