@@ -18,10 +18,10 @@ from pgtop.terminal.glyphs import SEVERITY, sparkline
 from pgtop.ui.lines import Line, clipped
 from pgtop.ui.live_table import Tone
 
-SPARKS = 10
+SPARKS = 8
 """Values in a sparkline."""
 
-CELL = 27
+CELL = 26
 """A sign's width: name, value, sparkline."""
 
 _SIGNS: Sequence[tuple[str, str, Callable[[Any], str], bool]] = (
@@ -29,8 +29,8 @@ _SIGNS: Sequence[tuple[str, str, Callable[[Any], str], bool]] = (
     ("waiting", "waiting", units.count, True),
     ("tps", "tps", units.rate, False),
     ("conn", "connections", units.count, True),
-    ("oldest xact", "oldest_xact_s", units.age, True),
-    ("idle in xact", "idle_in_transaction", units.count, True),
+    ("oldest", "oldest_xact_s", units.age, True),
+    ("idle xact", "idle_in_transaction", units.count, True),
     ("WAL/s", "wal_per_s", units.size, False),
     ("temp/s", "temp_per_s", units.size, False),
     ("hit", "hit", units.percent, False),
