@@ -15,6 +15,7 @@ from pgtop.analysis.redact import mask_literals
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.workload import OWN, Workload
 from pgtop.cli.first import ALWAYS, STEADY
+from pgtop.model.connections import ConnectionLimit, SessionCounters
 from pgtop.model.index import (
     ColumnStatistics,
     CounterWindow,
@@ -24,6 +25,7 @@ from pgtop.model.index import (
     OperatorClass,
     Sequence,
 )
+from pgtop.model.pool import POOL_TYPES
 from pgtop.model.replication import (
     Archiver,
     Checkpoints,
@@ -42,6 +44,7 @@ from pgtop.model.statement import Running, Statement, StatementsInfo, StatementT
 from pgtop.model.table import Partition, Table, TableUse
 from pgtop.model.vacuum import HorizonHolder, ParentStatistics, VacuumSetting
 from pgtop.report.autovacuum import autovacuum
+from pgtop.report.connections import connections
 from pgtop.report.document import Cost, document
 from pgtop.report.indexes import indexes_part, tables_part
 from pgtop.report.replication import replication
@@ -65,6 +68,7 @@ READS: Mapping[str, tuple[type[Any], ...]] = {
     "tables": _RELATIONS,
     "indexes": _RELATIONS,
     "sessions": (Session, LockWait, LockHolder, Prepared),
+    "connections": (Session, ConnectionLimit, SessionCounters, *POOL_TYPES),
     "replication": _WAL,
 }
 """Section -> the row types it needs. Findings need those of every section."""
@@ -74,6 +78,7 @@ MAKES: Mapping[str, Section] = {
     "tables": tables_part,
     "indexes": indexes_part,
     "sessions": sessions,
+    "connections": connections,
     "replication": replication,
 }
 """Section -> its maker, for all but queries and findings, which `document` makes itself."""

@@ -141,12 +141,40 @@ SESSIONS: tuple[Shown, ...] = (
     Shown("query", lambda row: _text(row, "query"), right=False),
 )
 
+LIMITS: tuple[Shown, ...] = (
+    Shown("used", _of("used", units.count)),
+    Shown("of", _of("limit", units.count)),
+    Shown("full in", _none("full_in_s", units.age)),
+    Shown("limit", lambda row: " ".join(dict.fromkeys((row["kind"], row["name"]))), right=False),
+)
+
+CROWDS: tuple[Shown, ...] = (
+    Shown("sessions", _of("sessions", units.count)),
+    Shown("active", _of("active", units.count)),
+    Shown("idle", _of("idle", units.count)),
+    Shown("idle in xact", _of("idle_in_transaction", units.count)),
+    Shown("longest", _none("oldest_idle_in_transaction_s", units.age)),
+    Shown("application", lambda row: _text(row, "name"), right=False),
+)
+
+POOLS: tuple[Shown, ...] = (
+    Shown("waiting", _of("clients_waiting", units.count)),
+    Shown("longest", _of("longest_wait_s", units.seconds)),
+    Shown("busy", _of("servers_active", units.count)),
+    Shown("size", _of("pool_size", units.count)),
+    Shown("why", lambda row: _text(row, "cause"), right=False),
+    Shown("pool", lambda row: f"{row['database']}/{row['user']}", right=False),
+)
+
 SECTIONS: dict[str, tuple[str, tuple[Shown, ...]]] = {
     "queries": ("Queries, costliest of the window first", QUERIES),
     "tables": ("Tables, biggest first", TABLES),
     "indexes": ("Indexes, biggest first", INDEXES),
     "autovacuum": ("Autovacuum, most pressing first", AUTOVACUUM),
     "sessions": ("Sessions, those in the way of others first", SESSIONS),
+    "connections.limits": ("Connections, the limit that bites first", LIMITS),
+    "connections.by_application": ("Connections by application", CROWDS),
+    "connections.pools": ("Pools of the pooler", POOLS),
     "replication.standbys": ("Standbys and other receivers of WAL", STANDBYS),
     "replication.slots": ("Replication slots", SLOTS),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from pgtop.advice import Facts, judge
 from pgtop.advice.pools import POOL_RULES, diagnosis
 from pgtop.analysis.connections import Connections
 from pgtop.analysis.derived import Board
+from pgtop.cli.report import main as report
 from pgtop.db.collector import Collector
 from pgtop.db.pgbouncer import ANSWER_S, Console
 from pgtop.model.connections import ConnectionLimit, SessionCounters
@@ -236,3 +238,23 @@ async def test_without_a_console_pools_are_unknown_not_empty(server: TestServer)
     with pytest.raises(SourceError, match="--pgbouncer"):
         reading.sample(Pool)
     assert reading.sample(Server).rows
+
+
+async def test_the_report_has_the_pools(
+    server: TestServer, shop: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console = "host=127.0.0.1 user=monitor port={}"
+    with pooled(server, size=2) as port:
+        async with clients(port, shop, 20, "SELECT pg_sleep(0.2)"):
+            async with watching(server, port) as watcher:
+                await watcher.until(lambda found: bool(found))
+            words = ["--window", "0.3", "--format", "json", "--section", "connections",
+                     "--section", "findings", "--pgbouncer", console.format(port),
+                     server.dsn(shop, "monitor")]  # fmt: skip
+            status = await asyncio.to_thread(report, words)
+    assert status in (0, 1)
+    found = json.loads(capsys.readouterr().out)
+    (part,) = [part for part in found["connections"]["pools"] if part["database"] == shop]
+    assert part["cause"] == "pool"
+    assert part["clients_waiting"] > 10
+    assert "pool.waiting" in [finding["rule"] for finding in found["findings"]]
