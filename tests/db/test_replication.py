@@ -37,7 +37,7 @@ MIB = 1 << 20
 @pytest.fixture(scope="module", params=named_servers())
 def primary(request: pytest.FixtureRequest) -> Iterator[TestServer]:
     """With room for slots, an archive that takes everything, and small WAL."""
-    options = {"archive_mode": "on", "wal_keep_size": "0",
+    options = {"wal_level": "logical", "archive_mode": "on", "wal_keep_size": "0",
                "max_wal_size": "64MB", "min_wal_size": "32MB", "max_replication_slots": "8",
                "max_wal_senders": "8"}  # fmt: skip
     with running(request.param, options) as found:
@@ -193,6 +193,40 @@ async def test_a_slot_that_nobody_uses_and_then_loses_its_wal(primary: TestServe
             "SELECT pg_drop_replication_slot('gone')",
             "ALTER SYSTEM RESET max_slot_wal_keep_size", "SELECT pg_reload_conf()",
         )  # fmt: skip
+
+
+async def test_a_consumer_of_changes_that_confirms_nothing(primary: TestServer) -> None:
+    primary.execute(
+        "CREATE PUBLICATION everything FOR ALL TABLES",
+        "SELECT pg_create_logical_replication_slot('cdc', 'pgoutput')",
+    )
+    try:
+        with primary.connect(replication="database") as consumer:
+            consumer.pgconn.exec_(
+                b"START_REPLICATION SLOT cdc LOGICAL 0/0"
+                b" (proto_version '1', publication_names 'everything')"
+            )
+            async with watching(primary.dsn()) as here:
+                for _ in range(5):
+                    switch(primary, 4)
+                    await here.read(10)
+                found = here.findings()["replication.decoding_lag"]
+                assert found.severity == "warning"
+                assert "confirms nothing" in found.why
+                assert "replication.slot_inactive" not in here.findings()
+                (row,) = [r for r in here.rows(Standby) if r.slot_name == "cdc"]
+                assert row.slot_type == "logical"
+            consumer.pgconn.finish()
+        for _ in range(200):  # until its walsender has noticed
+            with primary.connect() as conn:
+                used = conn.execute(
+                    "SELECT active FROM pg_replication_slots WHERE slot_name = 'cdc'"
+                ).fetchone()
+            if used == (False,):
+                break
+            await asyncio.sleep(0.05)
+    finally:
+        primary.execute("SELECT pg_drop_replication_slot('cdc')", "DROP PUBLICATION everything")
 
 
 async def test_an_archive_that_fails(primary: TestServer) -> None:

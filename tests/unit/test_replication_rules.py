@@ -212,7 +212,9 @@ def test_a_standby_says_that_replay_is_paused_late_or_cut_off() -> None:
 # -- slots -------------------------------------------------------------------------------
 
 
-def abandoned(count: int = 8, rate: int = 10 * MIB, start: int = GIB, **fields: Any) -> list[Any]:
+def abandoned(
+    count: int = 8, rate: int = 10 * MIB, start: int = 512 * MIB, **fields: Any
+) -> list[Any]:
     kept = 100 * GIB - start
     return [(place(p), slot(p - kept, p, **fields)) for p in growing(count, rate)]
 
@@ -223,7 +225,7 @@ def test_a_slot_that_nobody_uses_is_judged_by_what_it_keeps() -> None:
     assert found.evidence["growth_bytes_per_s"] == 10 * MIB
     assert found.remedy is None
     assert "pg_drop" not in (found.no_remedy or "")
-    assert only(slot_inactive(facts(*abandoned(start=8 * GIB)))).severity == "warning"
+    assert only(slot_inactive(facts(*abandoned(start=2 * GIB)))).severity == "warning"
     assert slot_inactive(facts(*abandoned(start=MIB, rate=1))) == []
 
 

@@ -38,8 +38,9 @@ consumer in use moves it with its messages, every wal_receiver_status_interval o
 SLOT_NOTICE_BYTES = 256 * MIB
 """Less than a consumer's restart leaves behind on a server that writes; not worth a word."""
 
-SLOT_WARNING_BYTES = 4 * GIB
-"""Four times max_wal_size's default: more than the server would keep for itself by far."""
+SLOT_WARNING_BYTES = 1 * GIB
+"""max_wal_size's default, and where that is larger the setting: more than the server keeps for
+itself. A standby that is rebooted comes back before that."""
 
 SLOT_CRITICAL_S = 3_600.0
 """So long until the slot is lost, at the present rate: whoever is on call must act now."""
