@@ -77,9 +77,10 @@ def _blocked(root: Root, waited: float) -> Finding:
         else f"its end frees {root.freed} of them; the others wait for"
         f" {', '.join(f'pid {pid}' for pid in root.others[:3])} too"
     )
-    first = root.node.children[0] if root.node.children else None
+    first = max(root.node.children, key=lambda node: node.below, default=None)
     queued = (
-        f"; pid {first.pid} wants {first.wait.mode} and {first.below} wait behind it"
+        f"; pid {first.pid} wants {first.wait.mode},"
+        f" with {units.plural(first.below, 'session')} behind it"
         if first is not None and first.wait is not None and first.below
         else ""
     )

@@ -1,20 +1,17 @@
-"""The Activity tab's rows, columns and detail."""
+"""The Activity tab's rows and columns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rich.text import Text
-
-from pgtop.advice.ending import end_sql
 from pgtop.analysis import units
 from pgtop.analysis.blocking import Root
-from pgtop.model.finding import Finding
+from pgtop.analysis.blocks import Blocks
+from pgtop.model.sample import Sample
 from pgtop.model.session import LockWait, Session
 from pgtop.terminal.safe import safe
 from pgtop.ui.live_table import Cell, Column, Tone
-from pgtop.ui.text import sql_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +35,9 @@ class ActivityRow:
     pid: int
     """0: a prepared transaction."""
 
+    waited: tuple[float | None, bool] = (None, True)
+    """Seconds it has waited for a lock, and whether that is exact: before 14 it is the least."""
+
     @property
     def key(self) -> tuple[int, float | str | None]:
         """Its identity."""
@@ -54,12 +54,20 @@ class ActivityRow:
         session = self.session
         if session is None:
             return None
+        if self.waited[0] is not None:
+            return self.waited[0]
         started = session.state_change
-        if self.wait is not None and self.wait.wait_start is not None:
-            started = self.wait.wait_start
-        elif session.state != "idle":
+        if session.state != "idle":
             started = session.xact_start or session.query_start or session.state_change
         return None if started is None else max(0.0, self.now - started)
+
+    @property
+    def statement_s(self) -> float | None:
+        """Seconds its statement runs; None where it runs none."""
+        session = self.session
+        if session is None or session.state != "active" or session.query_start is None:
+            return None
+        return max(0.0, self.now - session.query_start)
 
 
 def tree_rows(roots: Sequence[Root], workers: dict[int, int], now: float) -> Iterator[ActivityRow]:
@@ -83,22 +91,75 @@ def tree_rows(roots: Sequence[Root], workers: dict[int, int], now: float) -> Ite
             )
 
 
+def session_rows(
+    found: Sample[Session], blocks: Blocks, *, only_tree: bool, with_idle: bool
+) -> tuple[list[ActivityRow], int]:
+    """The rows of a view, the tree on top, and how many idle clients were left out."""
+    sessions = found.rows
+    pids = {s.pid for s in sessions}
+    folded: dict[int, int] = {}
+    for s in sessions:
+        if s.parallel_worker and s.leader_pid in pids:
+            folded[s.leader_pid or 0] = folded.get(s.leader_pid or 0, 0) + 1
+    rows = [
+        replace(row, waited=blocks.waited_s(row.pid))
+        for row in tree_rows(blocks.roots, folded, found.taken_at)
+    ]
+    if only_tree:
+        return rows, 0
+    placed = {row.pid for row in rows}
+    idle, others = 0, []
+    for s in sessions:
+        if s.pid in placed or (s.parallel_worker and s.leader_pid in pids):
+            continue
+        if not at_work(s):
+            idle += s.client and not with_idle
+            if not (with_idle and s.client):
+                continue
+        others.append(
+            ActivityRow(
+                session=s, wait=None, root=None, branch="", workers=folded.get(s.pid, 0),
+                now=found.taken_at, pid=s.pid,
+            )
+        )  # fmt: skip
+    others.sort(key=lambda r: (not r.session or not at_work(r.session), -(r.age_s or 0.0)))
+    return [*rows, *others], idle
+
+
+def at_work(session: Session) -> bool:
+    """Worth a row: everything but idle clients and the server's own idle processes."""
+    if session.client:
+        return session.state != "idle" or session.hidden
+    if session.backend_type in ("walsender", "autovacuum worker", "startup", "parallel worker"):
+        return True
+    return session.xact_start is not None
+
+
 def columns() -> tuple[Column[ActivityRow], ...]:
     """What stands at 80 columns first."""
     return (
         Column("pid", "pid", _pid, 13, "left", lambda r: r.pid, frozen=True, descending=False),
-        Column("for", "for", lambda r: units.age(r.age_s), 8, sort=lambda r: r.age_s),
-        Column("state", "state · waits for", _state, 24, "left", _state_order),
-        Column("holds", "holds or wants", _holds, 26, "left", from_width=130),
+        Column("for", "for", _for, 8, sort=lambda r: r.age_s),
+        Column("stmt", "stmt", _statement_age, 7, sort=lambda r: r.statement_s, from_width=112),
+        Column("state", "state · waits for", _state, 20, "left", _state_order),
+        Column("holds", "holds or wants", _holds, 24, "left", from_width=136),
         Column("frees", "frees", _frees, 6, sort=lambda r: r.root.waiting if r.root else None,
                from_width=95),
-        Column("who", "who", _who, 24, "left", lambda r: _who_text(r), from_width=105,
+        Column("who", "who", _who, 22, "left", lambda r: _who_text(r), from_width=104,
                descending=False),
         Column("database", "database", lambda r: (r.session and r.session.datname) or units.NOTHING,
                12, "left", lambda r: (r.session and r.session.datname) or "", from_width=150,
                descending=False),
-        Column("statement", "statement", _statement, 24, "left", flex=True),
+        Column("statement", "statement", _statement, 15, "left", flex=True),
     )  # fmt: skip
+
+
+def _for(row: ActivityRow) -> Cell:
+    return ("" if row.waited[1] else "≥ ") + units.age(row.age_s)
+
+
+def _statement_age(row: ActivityRow) -> Cell:
+    return units.NOTHING if row.statement_s is None else units.age(row.statement_s)
 
 
 def _pid(row: ActivityRow) -> Cell:
@@ -184,77 +245,3 @@ def _statement(row: ActivityRow) -> Cell:
         return (("hidden from this role: GRANT pg_monitor shows it", "dim"),)
     tone: Tone = "" if session.state == "active" else "dim"
     return ((safe(session.query or "")[:600], tone),)
-
-
-def detail(row: ActivityRow, findings: Sequence[Finding]) -> Text:
-    """Everything about a session, what waits for it, and what would end it."""
-    text = Text()
-    session = row.session
-    text.append(safe(_title(row)), "bold")
-    for finding in findings:
-        text.append(f"\n! {safe(finding.title)}. {safe(finding.why)}", "bold")
-        if finding.no_remedy:
-            text.append(f"\n  {safe(finding.no_remedy)}")
-    if row.wait is not None:
-        wait = row.wait
-        since = row.now - wait.wait_start if wait.wait_start else None
-        text.append(
-            f"\nwaits  {wait.mode} on {safe(wait.relation or wait.locktype)}"
-            f" for {units.age(since)}, behind {units.plural(wait.blocked_by, 'session')}:"
-            f" {safe(wait.blockers)}"
-        )
-        if wait.held:
-            text.append(f"\nheld   {safe(wait.held.replace(',', ', '))}")
-    if row.root is not None:
-        text.append("\n" + _root_words(row.root))
-    if session is None:
-        return text
-    text.append("\n" + _times(session, row.now) + "\n")
-    if session.query:
-        text.append("\n")
-        text.append_text(sql_text(session.query))
-        if len(session.query) >= 1_000:
-            text.append("\n(first 1,000 characters)", "dim")
-    ends = end_sql(session)
-    text.append(f"\n\ny copies  {ends}" if ends else "\n\nthere is nothing here to cancel", "dim")
-    return text
-
-
-def _title(row: ActivityRow) -> str:
-    session = row.session
-    if session is None:
-        return row.root.name if row.root is not None else f"pid {row.pid} is gone"
-    workers = f", {units.plural(row.workers, 'parallel worker')}" if row.workers else ""
-    return f"pid {session.pid}   {who(session)} on {session.datname or 'no database'}{workers}"
-
-
-def _root_words(root: Root) -> str:
-    words = f"frees  {root.freed} of {units.plural(root.waiting, 'waiting session')} if it ends"
-    if root.others:
-        words += f"; also in the way: pid {', '.join(map(str, root.others))}"
-    if root.holder is not None:
-        words += f"\nholds  {units.plural(root.holder.locks, 'lock')}"
-        if root.holder.relations:
-            words += f": {safe(root.holder.relations.replace(',', ', '))}"
-    return words
-
-
-def _times(session: Session, now: float) -> str:
-    def ago(moment: float | None) -> str:
-        return units.NOTHING if moment is None else units.age(max(0.0, now - moment))
-
-    parts = [
-        f"state {session.state or session.backend_type or units.UNKNOWN} for"
-        f" {ago(session.state_change)}",
-        f"transaction {ago(session.xact_start)}", f"statement {ago(session.query_start)}",
-        f"connected {ago(session.backend_start)}",
-    ]  # fmt: skip
-    if session.event:
-        parts.append(f"waits for {session.event}")
-    if session.xid_age is not None:
-        parts.append(f"has written, its transaction {units.count(session.xid_age)} back")
-    if session.xmin_age is not None:
-        parts.append(f"its snapshot {units.count(session.xmin_age)} transactions back")
-    if session.query_id:
-        parts.append(f"query_id {session.query_id}")
-    return safe("; ".join(parts))

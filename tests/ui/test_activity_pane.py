@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from pgtop.model.session import Ended, EndOf, LockHolder, Prepared
+from pgtop.model.plan_request import PlanOf
+from pgtop.model.sample import SourceError
+from pgtop.model.session import Ended, EndOf, LockHolder, Prepared, Session
 from tests.factories import counters, link, server, vitals
 from tests.ui.driving import app_of, read_again, running, screen_text
 from tests.ui.fakes import FakeSource
@@ -145,3 +147,63 @@ async def test_the_copy_ends_this_session_and_no_other() -> None:
         assert found is not None
         assert "pg_terminate_backend(pid)" in found[0]
         assert "pid = 10 AND backend_start = " in found[0]
+
+
+@pytest.mark.parametrize("width", [60, 73, 80, 95, 104, 112, 136, 150, 200])
+async def test_the_statement_is_seen_at_every_width(width: int) -> None:
+    async with running(source(), first_pane="activity", size=(width, 30)) as pilot:
+        assert "UPDATE" in screen_text(pilot)
+
+
+def load(*queries: str) -> list[Session]:
+    return [
+        session(100 + number, query_id=900 + number, query=query, wait_event_type="IO",
+                wait_event="DataFileRead")
+        for number, query in enumerate(queries)
+    ]  # fmt: skip
+
+
+async def test_the_load_leads_to_statements_and_on_to_sessions() -> None:
+    served = source()
+    served.rows[Session] = (*served.rows[Session], *load("SELECT big", "SELECT small"))
+    async with running(served, first_pane="activity", size=(140, 30)) as pilot:
+        await pilot.press("w")
+        shown = screen_text(pilot)
+        assert "sessions active on average" in shown
+        assert "DataFileRead 2.00" in shown
+        table = app_of(pilot).panes["activity"].table
+        assert table.move_to(("load", "IO", 901))
+        await pilot.press("enter")
+        await pilot.pause()
+        shown = screen_text(pilot)
+        assert "only IO · SELECT small" in shown
+        assert list(table.keys) == [(101, NOW - 900)]
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "sessions active on average" in screen_text(pilot)
+
+
+async def test_a_finding_leads_to_its_row_in_the_view_that_has_it() -> None:
+    served = source(session(30, state="idle in transaction", state_change=NOW - 120, xid_age=1))
+    served.rows[Session] = (*source().rows[Session], *served.rows[Session])
+    async with running(served, first_pane="activity", size=(140, 30)) as pilot:
+        app = app_of(pilot)
+        assert app.verdict is not None
+        by_rule = {f.rule: f for f in app.verdict.findings if not f.subject.name.startswith("10@")}
+        app.show_finding(by_rule["connections.idle_in_transaction"])
+        await pilot.pause()
+        await pilot.pause()
+        assert app.panes["activity"].table.cursor_key == (30, NOW - 900)
+
+
+async def test_the_plan_of_what_no_counter_holds_is_asked_by_its_text() -> None:
+    served = source()
+    served.answers[PlanOf] = SourceError("no plan in this test")
+    async with running(served, first_pane="activity", size=(140, 30)) as pilot:
+        await pilot.press("e")
+        await pilot.pause()
+        assert "it runs no statement just now" in screen_text(pilot)
+        await pilot.press("down", "e")
+        await pilot.pause()
+        await app_of(pilot).workers.wait_for_complete()
+        assert served.asked == [PlanOf(text="UPDATE orders b", dbname="shop")]

@@ -106,7 +106,7 @@ def test_a_queue_behind_a_blocked_ddl_is_told() -> None:
     rows += [lock_wait(p, 2, locktype="relation") for p in range(3, 34)]
     (one,) = found("locks.blocking", facts_of(rows))
     assert one.subject.name.startswith("1@")
-    assert "pid 2 wants AccessExclusiveLock and 31 wait behind it" in one.why
+    assert "pid 2 wants AccessExclusiveLock, with 31 sessions behind it" in one.why
 
 
 def test_before_14_a_wait_is_as_long_as_it_was_seen() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import work
@@ -13,19 +12,27 @@ from textual.binding import Binding, BindingType
 
 from pgtop.advice import Facts
 from pgtop.advice.ending import end_sql, prepared_sql
+from pgtop.analysis import units
 from pgtop.analysis.blocks import Blocks
+from pgtop.analysis.waits import Waits
 from pgtop.analysis.workload import Workload
 from pgtop.model.finding import Finding, Remedy, Subject
+from pgtop.model.plan_request import PlanOf
 from pgtop.model.sample import Sample, SourceError
 from pgtop.model.session import LockHolder, LockWait, Prepared, Session
 from pgtop.model.statement import StatementKey
-from pgtop.ui.activity_rows import ActivityRow, columns, detail, tree_rows
+from pgtop.ui.activity_detail import detail
+from pgtop.ui.activity_rows import ActivityRow, columns, session_rows
 from pgtop.ui.detail import Detail
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import LiveTable, Tone
+from pgtop.ui.load_rows import LoadRow, load_columns, load_rows
 from pgtop.ui.schedule import Lanes
 from pgtop.ui.signs import load_line
+
+MOST_QUERY = 1_000
+"""Characters of a statement that are read; server's track_activity_query_size may be less."""
 
 
 class ActivityPane(LivePane):
@@ -41,6 +48,7 @@ class ActivityPane(LivePane):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "none", "detail", id="activity.detail"),
         Binding("b", "tree", "blocking tree / all", id="activity.tree"),
+        Binding("w", "load", "what the load waits for", id="activity.load"),
         Binding("i", "idle", "idle too", id="activity.idle"),
         Binding("e", "plan", "plan", show=False, id="activity.plan"),
         Binding("C", "end(False)", "cancel the statement…", show=False, id="activity.cancel"),
@@ -53,6 +61,12 @@ class ActivityPane(LivePane):
         super().__init__()
         self.only_tree: bool | None = None
         """Only who waits and whom for; None: not chosen, so as there is somebody waiting."""
+
+        self.load = False
+        """The load of the last minutes in place of the sessions."""
+
+        self.narrowed: LoadRow | None = None
+        """Only the sessions that are at this now."""
 
         self.idle = False
 
@@ -76,55 +90,52 @@ class ActivityPane(LivePane):
             return
         if found is None:
             return
+        self.query_one("#activity-load", Lines).show(load_line(facts, self.size.width))
+        if self.load:
+            self._show_load(facts)
+            return
         blocking = facts.derived.get(Blocks) or Blocks()
         if self.only_tree is None and found.rows:
             self.only_tree = bool(blocking.roots)
-        rows, idle = self._rows(found, blocking)
+        rows, idle = session_rows(
+            found, blocking, only_tree=self.only_tree is True, with_idle=self.idle
+        )
         shown = [row for row in rows if self._fits(row)]
         self.table.empty = self._empty(idle)
         if self.table.sort_column is None:
             self.table.show([row.key for row in shown], shown.__getitem__)
         else:
             self.table.show_rows(shown)
-        self.query_one("#activity-load", Lines).show(load_line(facts, self.size.width))
         self.head.show(self._head_line(found, blocking, idle))
         self._show_detail()
 
-    def _rows(self, found: Sample[Session], blocking: Blocks) -> tuple[list[ActivityRow], int]:
-        """The rows of this view, and how many idle sessions were left out."""
-        sessions = found.rows
-        pids = {s.pid for s in sessions}
-        workers = Counter(
-            s.leader_pid for s in sessions if s.parallel_worker and s.leader_pid in pids
+    def _show_load(self, facts: Facts) -> None:
+        """The last minutes by wait class and statement."""
+        waits = facts.derived.get(Waits) or Waits()
+        wanted = self.filter_text.lower()
+        rows = [r for r in load_rows(waits) if wanted in f"{r.wait_class} {r.name}".lower()]
+        self.table.empty = "no session was at work in the last minutes"
+        self.table.show([row.key for row in rows], rows.__getitem__)
+        average = sum(share.average for share in waits.classes(1))
+        self.head.show(
+            Line(
+                (
+                    (" load", "strong"),
+                    (f"  {units.significant(average)} sessions active on average", ""),
+                    (f"  of {units.plural(len(waits.points), 'look')}", "dim"),
+                    (f" in {units.seconds(waits.seconds)}", "dim"),
+                ),
+                (("Enter", "key"), (" its sessions  ", "dim"), ("w", "key"), (" back ", "dim")),
+            )
         )
-        folded = {pid: number for pid, number in workers.items() if pid is not None}
-        rows = list(tree_rows(blocking.roots, folded, found.taken_at))
-        if self.only_tree:
-            return rows, 0
-        placed = {row.pid for row in rows}
-        idle = 0
-        others = []
-        for session in sessions:
-            if session.pid in placed or (session.parallel_worker and session.leader_pid in pids):
-                continue
-            if not _at_work(session):
-                idle += session.client
-                if not (self.idle and session.client):
-                    continue
-            others.append(
-                ActivityRow(
-                    session=session, wait=None, root=None, branch="",
-                    workers=folded.get(session.pid, 0), now=found.taken_at, pid=session.pid,
-                )
-            )  # fmt: skip
-        others.sort(key=lambda r: (not r.session or not _at_work(r.session), -(r.age_s or 0.0)))
-        return [*rows, *others], 0 if self.idle else idle
 
     def _fits(self, row: ActivityRow) -> bool:
         wanted = self.filter_text.lower()
+        s = row.session
+        if self.narrowed is not None and (s is None or not self.narrowed.holds(s)):
+            return False
         if not wanted:
             return True
-        s = row.session
         parts = (s.query, s.usename, s.application_name, s.datname, s.client_addr, s.event,
                  s.state) if s else ()  # fmt: skip
         return wanted in str(row.pid) or any(wanted in (part or "").lower() for part in parts)
@@ -132,6 +143,8 @@ class ActivityPane(LivePane):
     def _empty(self, idle: int) -> str:
         if self.filter_text:
             return f"no session matches /{self.filter_text}/: / edits it, Esc forgets it"
+        if self.narrowed is not None:
+            return f"no session is at {self.narrowed.words} just now: Esc shows all"
         if self.only_tree:
             return "nobody waits for a lock: b shows all sessions"
         return f"no session is at work; {idle} are idle (i shows them)"
@@ -148,7 +161,9 @@ class ActivityPane(LivePane):
             (f"  {waiting} waiting", "warning" if waiting else ""),
             (f"  {in_xact} idle in xact", ""),
         ]
-        if idle:
+        if self.narrowed is not None:
+            left.append((f"  only {self.narrowed.words}", "key"))
+        elif idle:
             left.append((f"  {idle} idle not shown", "dim"))
         if self.filter_text:
             left.append((f"  /{self.filter_text}/", "key"))
@@ -164,15 +179,29 @@ class ActivityPane(LivePane):
     @property
     def row(self) -> ActivityRow | None:
         """The session under the cursor."""
-        return cast("ActivityRow | None", self.table.cursor_row)
+        row = self.table.cursor_row
+        return row if isinstance(row, ActivityRow) else None
+
+    def seek(self, finding: Finding) -> None:
+        """Show where the finding is: the load, the tree, or the list."""
+        if not finding.rule.startswith("replication."):
+            self._show_view(
+                load=finding.rule.startswith("wait."), only_tree=finding.rule.startswith("locks.")
+            )
+        super().seek(finding)
 
     def key_of(self, subject: Subject) -> Hashable | None:
-        """The session of a finding."""
+        """The session of a finding, or the wait class."""
         for key in self.table.keys:
-            pid, start = cast("tuple[int, float | str | None]", key)
-            if subject.kind == "prepared" and start == subject.name:
-                return key
-            if subject.kind == "session" and subject.name.split("@")[0] == str(pid):
+            if not isinstance(key, tuple):
+                continue
+            if key[0] == "load":
+                if key[2] is None and subject.name.startswith(f"{key[1]}/"):
+                    return key
+            elif subject.kind == "prepared":
+                if key[1] == subject.name:
+                    return key
+            elif subject.name == f"{key[0]}@{key[1] or 0:.6f}":
                 return key
         return None
 
@@ -203,7 +232,11 @@ class ActivityPane(LivePane):
         return (ends, "statement that ends it") if ends else super().copied_text()
 
     def on_live_table_selected(self) -> None:
-        """Enter opens the detail."""
+        """Enter opens the detail; in the load it leads to the sessions."""
+        chosen = self.table.cursor_row
+        if isinstance(chosen, LoadRow):
+            self._show_view(load=False, only_tree=False, narrowed=chosen)
+            return
         if not self.query(Detail):
             self.mount(Detail())
         self.call_after_refresh(self._show_detail)
@@ -232,33 +265,74 @@ class ActivityPane(LivePane):
 
     def action_tree(self) -> None:
         """The blocking tree alone, or all."""
-        self.only_tree = not self.only_tree
+        self._show_view(load=False, only_tree=self.load or not self.only_tree)
+
+    def action_load(self) -> None:
+        """What active sessions waited for in the last minutes, or the sessions again."""
+        self._show_view(load=not self.load, only_tree=bool(self.only_tree))
+
+    def _show_view(self, *, load: bool, only_tree: bool, narrowed: LoadRow | None = None) -> None:
+        if load != self.load:
+            self.table.show((), lambda index: None)  # rows of one kind, columns of another
+            self.table.set_columns(load_columns() if load else columns())
+        self.load, self.only_tree, self.narrowed = load, only_tree, narrowed
+        self.query(Detail).remove()
         self.table.sort_by(None, tell=False)
         self.refilter()
 
     def action_idle(self) -> None:
         """Idle sessions too."""
-        self.idle, self.only_tree = not self.idle, False
-        self.refilter()
+        self.idle = not self.idle
+        self._show_view(load=False, only_tree=False)
 
     def action_plan(self) -> None:
-        """The plan of the statement that the session runs."""
-        row = self.row
-        key = self._statement(row.session) if row is not None and row.session else None
-        if key is None:
-            self.frame.note(
-                "no plan: the server does not say which statement of pg_stat_statements this is"
-            )
-        else:
+        """The plan of the statement under the cursor: as it is counted, else as it was sent."""
+        chosen = self.table.cursor_row
+        if isinstance(chosen, LoadRow):
+            key = self._statement(chosen.statement, None)
+            if key is None:
+                self.frame.note("no statement that pg_stat_statements knows is under the cursor")
+            else:
+                self.frame.show_plan(key)
+            return
+        session = self.row.session if self.row is not None else None
+        key = self._statement(session.query_id, session) if session is not None else None
+        if key is not None:
             self.frame.show_plan(key)
+        elif session is None or not session.query or session.state != "active":
+            self.frame.note("it runs no statement just now")
+        elif len(session.query) >= MOST_QUERY:
+            self.frame.note("only the first 1,000 characters of it are known: no plan of those")
+        else:
+            self._plan_text(session.query, session.datname)
 
-    def _statement(self, session: Session) -> StatementKey | None:
+    @work(group="plan", exclusive=True)
+    async def _plan_text(self, text: str, database: str | None) -> None:
+        from pgtop.ui.panes.plan import PlanPane
+
+        pane = await self.frame.show_pane("plan")
+        if isinstance(pane, PlanPane):
+            pane.open_request(PlanOf(text=text, dbname=database))
+
+    def _statement(
+        self, query_id: int | str | None, session: Session | None
+    ) -> StatementKey | None:
+        """Its key in pg_stat_statements: of the session's own role and database, if it has one."""
         workload = self.facts.derived.get(Workload)
-        if workload is None or workload.now is None or not session.query_id:
+        if workload is None or workload.now is None or not isinstance(query_id, int):
             return None
-        keys = [key for key in workload.now.rows if key[2] == session.query_id]
-        same = [key for key in keys if workload.roles.get(key[0]) == session.usename]
-        return next(iter(same or keys), None)
+        keys = [key for key in workload.now.rows if key[2] == query_id]
+        if session is None:
+            return next(iter(keys), None)
+        return next(
+            (
+                key
+                for key in keys
+                if workload.roles.get(key[0]) == session.usename
+                and workload.databases.get(key[1]) == session.datname
+            ),
+            None,
+        )
 
     def action_back(self) -> None:
         """Close the detail, then forget the filter."""
@@ -266,6 +340,8 @@ class ActivityPane(LivePane):
         if found:
             found.first().remove()
             self.focus_inside()
+        elif self.narrowed is not None:
+            self._show_view(load=True, only_tree=False)
         else:
             super().action_back()
 
@@ -290,12 +366,3 @@ class ActivityPane(LivePane):
         from pgtop.ui.session_actions import end_session
 
         await end_session(self.app, session, terminate=terminate, now=now, freed=freed)
-
-
-def _at_work(session: Session) -> bool:
-    """Worth a row: everything but idle clients and the server's own idle processes."""
-    if session.client:
-        return session.state != "idle" or session.hidden
-    if session.backend_type in ("walsender", "autovacuum worker", "startup", "parallel worker"):
-        return True
-    return session.xact_start is not None
