@@ -147,7 +147,8 @@ class _Maker:
         """Why an index that exists is not used, where it would bring few rows."""
         node = self.wish.node
         kept = (node.figure("Plan Rows") or 0.0) / max(self.table.rows or 1.0, 1.0)
-        if node.node_type != "Seq Scan" or kept > limit.GAIN or len(new.keys) != len(self.equal):
+        asked = tuple(term.sql for term in self.equal)
+        if node.node_type != "Seq Scan" or kept > limit.GAIN or new.keys != asked:
             return
         self.said.append(
             f"{existing.name} begins with ({', '.join(new.keys)}) already, and the planner reads"

@@ -11,15 +11,19 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pgtop.advice.thresholds import advisor as limit
 from pgtop.advisor.candidates import canonical
 from pgtop.advisor.terms import Term, distinct_values, own_text, terms
 from pgtop.advisor.wishes import Wish
-from pgtop.model.advice import WorkServer, WorkTable
+from pgtop.model.advice import WorkServer
 from pgtop.model.cost import NewIndex, Priced
 from pgtop.model.plan import Plan, PlanNode
 
 PAGE_DESCENT = 50.0
 """DEFAULT_PAGE_CPU_MULTIPLIER (selfuncs.c), in operators."""
+
+GUESSED_PAGES = 10.0
+"""What the planner takes for a table that is empty (plancat.c: estimate_rel_size)."""
 
 ENTRIES_A_PAGE = 300.0
 FALLBACK = {
@@ -78,12 +82,24 @@ def _ways(wish: Wish, index: NewIndex, server: WorkServer, plan: Plan) -> Iterat
     matched, length = _matched(index, own)
     share = _share(wish, matched, own, index)
     today = wish.node.figure("Total Cost") or 0.0
-    prices = _Prices(wish.table, index, server, _index_only(wish, index))
-    if (matched or index.where) and not _served(wish, matched, index):
+    prices = _Prices(wish, index, server, _index_only(wish, index))
+    many = share > limit.MOST_READ and not _index_only(wish, index)
+    if (matched or index.where) and not many and not _served(wish, matched, index):
         cost = prices.read(share)
         yield Access(index, cost, today - cost)
     yield from _ordered(wish, index, length, share, prices, plan)
     yield from _looked_up(wish, index, share, own, prices, plan)
+
+
+def _rows(wish: Wish) -> tuple[float, float]:
+    """(rows, pages) of its table; of one never analysed what the planner must have guessed."""
+    table = wish.table
+    if table.rows is not None:
+        return max(table.rows, 1.0), max(table.pages, 1.0)
+    pages = max(table.pages, GUESSED_PAGES)
+    cost = (wish.node.figure("Total Cost") or 0.0) - pages
+    a_row = FALLBACK["cpu_tuple_cost"] + FALLBACK["cpu_operator_cost"]
+    return max(cost / a_row, wish.node.figure("Plan Rows") or 1.0, 1.0), pages
 
 
 def _matched(index: NewIndex, own: Sequence[Term]) -> tuple[list[Term], int]:
@@ -117,7 +133,7 @@ def _bare(key: str) -> str:
 
 def _share(wish: Wish, matched: Sequence[Term], own: Sequence[Term], index: NewIndex) -> float:
     """Share of the table's rows that the index brings."""
-    rows = max(wish.table.rows or 1.0, 1.0)
+    rows, _ = _rows(wish)
     planned = (wish.node.figure("Plan Rows") or 1.0) / rows
     parameterised = any(
         other in (wish.node.text("Index Cond") or "") for other in (f"{a}." for a in wish.joins)
@@ -142,9 +158,9 @@ def _inverted(
     key = canonical(index.keys[0].removesuffix(" gin_trgm_ops").removesuffix(" jsonb_path_ops"))
     if all(canonical(term.sql) != key for term in own):
         return
-    rows = max(wish.table.rows or 1.0, 1.0)
+    rows, _ = _rows(wish)
     share = min(1.0, max((wish.node.figure("Plan Rows") or 1.0) * 2, 10.0) / rows)
-    prices = _Prices(wish.table, index, server, False)
+    prices = _Prices(wish, index, server, False)
     cost = prices.read(share) + 5 * prices.random
     yield Access(index, cost, (wish.node.figure("Total Cost") or 0.0) - cost)
 
@@ -199,7 +215,7 @@ def _looked_up(
     one = min(1.0, max(1.0 / max(distinct, 1.0), 1e-12))
     equal = math.prod(t.selectivity for t in own if t.sql in index.keys and t.kind == "equal")
     times = other.figure("Plan Rows") or 1.0
-    each = prices.read(max(one * equal, 1.0 / max(wish.table.rows or 1.0, 1.0)))
+    each = prices.read(max(one * equal, 1.0 / prices.rows))
     cost = _cost_of(other) + times * each
     yield Access(index, cost, (join.figure("Total Cost") or 0.0) - cost)
 
@@ -211,13 +227,11 @@ def _cost_of(node: PlanNode) -> float:
 class _Prices:
     """Prices of one index on one table."""
 
-    def __init__(
-        self, table: WorkTable, index: NewIndex, server: WorkServer, index_only: bool
-    ) -> None:
+    def __init__(self, wish: Wish, index: NewIndex, server: WorkServer, index_only: bool) -> None:
+        table = wish.table
         self.settings: Mapping[str, float] = {**FALLBACK, **server.settings}
         self.random = self.settings["random_page_cost"]
-        self.pages = max(table.pages, 1.0)
-        self.rows = max(table.rows or 1.0, 1.0)
+        self.rows, self.pages = _rows(wish)
         self.entries = max(self.rows * index.selectivity, 1.0)
         self.index_pages = max(1.0, self.entries / ENTRIES_A_PAGE)
         first = table.column(index.columns[0]) if index.columns else None

@@ -157,7 +157,8 @@ def _why(
     if len(gains) > 3:
         parts.append(f"{len(gains) - 3} more statements")
     said = "; ".join(parts)
-    size = f"about {units.size(size_bytes(index, table))}"
+    size = f"{'very roughly' if index.method == 'gin' else 'about'}"
+    size += f" {units.size(size_bytes(index, table))}"
     who = (
         "the planner's estimate, with the index pretended by HypoPG"
         if verified
@@ -307,7 +308,11 @@ def notes(outcome: Outcome, said: Sequence[Sequence[str]]) -> Iterator[Said]:
     for work, sentences in zip(outcome.works, said, strict=True):
         for sentence in sentences:
             yield Said(statement=work.name, why=sentence)
+    told: set[tuple[int, int]] = set()
     for index, number in outcome.search.withheld.items():
+        if index in outcome.search.chosen or (number, index.relid) in told:
+            continue
+        told.add((number, index.relid))
         table = outcome.tables[index.relid]
         yield Said(
             statement=outcome.works[number].name,

@@ -46,6 +46,9 @@ class Search:
     """What keeping it costs, in the unit of the weights."""
 
     max_bytes: float | None = None
+    data_bytes: float = 0.0
+    """Of all the tables: what indexes take is measured by it."""
+
     chosen: Indexes = NOTHING
     complete: bool = False
     spent: float = 0.0
@@ -60,17 +63,36 @@ class Search:
     withheld: dict[NewIndex, int] = field(default_factory=dict)
     """Too risky, with the statement for which."""
 
+    _all: bool = False
+    """Whether every index of a table counts for every statement on it."""
+
+    _leads: list[frozenset[tuple[int, str]]] = field(init=False)
+    """For each statement: (table, first key) of its candidates."""
+
     _pool: dict[Bundle, None] = field(default_factory=dict)
     """What helps some statement."""
 
     _known: dict[tuple[int, Indexes], Priced] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._leads = [
+            frozenset((i.relid, i.keys[0].split(" ")[0]) for b in task.bundles for i in b)
+            for task in self.tasks
+        ]
+
     # -- what is known --------------------------------------------------------------------
 
     def relevant(self, task: int, indexes: Iterable[NewIndex]) -> Indexes:
-        """Those on tables that the statement reads: no other changes its plan."""
+        """Those on tables that the statement reads: no other changes its plan.
+
+        While it searches, only those that begin like one of the statement's own candidates:
+        the others hardly matter, and every set more is a plan more. The last look takes all.
+        """
         tables = self.tasks[task].tables
-        return frozenset(index for index in indexes if index.relid in tables)
+        if self._all:
+            return frozenset(index for index in indexes if index.relid in tables)
+        leads = self._leads[task]
+        return frozenset(i for i in indexes if (i.relid, i.keys[0].split(" ")[0]) in leads)
 
     def known(self, task: int, indexes: Iterable[NewIndex]) -> Priced | None:
         """The price of a statement with these indexes, if it was asked or need not be."""
@@ -167,9 +189,12 @@ class Search:
         """Add or replace while the workload gains; what gains nothing twice is left alone."""
         pool = [*pool, *_merged(pool)]
         bound = {bundle: float("inf") for bundle in pool}
+        barred: set[Bundle] = set()
         while pool:
             best: tuple[float, Indexes, Bundle] | None = None
             for bundle in sorted(pool, key=lambda b: -bound[b]):
+                if bundle in barred:
+                    continue
                 if best is not None and bound[bundle] <= best[0]:
                     break
                 step = yield from self._best_step(bundle)
@@ -178,6 +203,10 @@ class Search:
                     best = (step[0], step[1], bundle)
             if best is None:
                 return
+            if (yield from self._walks(best[1])):
+                barred.add(best[2])  # until something else is chosen: that may end the risk
+                continue
+            barred.clear()
             self.chosen = best[1]
             pool = [b for b in pool if not b <= self.chosen]
             self.progress = min(0.95, self.progress + 0.03)
@@ -187,10 +216,10 @@ class Search:
         tables = {index.relid for index in bundle}
         added = self.chosen | bundle
         options = [added]
-        options += [added - {old} for old in self.chosen if old.relid in tables]
+        options += [added - {old} for old in self.chosen if any(_alike(old, i) for i in bundle)]
         best: tuple[float, Indexes] | None = None
         for option in options:
-            if option <= self.chosen or any(i in self.withheld for i in bundle):
+            if option <= self.chosen:
                 continue
             value = yield from self._value(option, tables)
             if value is not None and (best is None or value > best[0]):
@@ -199,31 +228,71 @@ class Search:
 
     def _value(self, option: Indexes, tables: set[int]) -> Generator[CostOf, Priced, float | None]:
         """Benefit per byte of moving from what is chosen to `option`; None: not worth it."""
-        touched = [n for n, task in enumerate(self.tasks) if task.tables & tables]
-        gain, felt = 0.0, False
-        for number in touched:
-            task = self.tasks[number]
+        gain, relative, felt = 0.0, 0.0, 0.0
+        new, old = option - self.chosen, self.chosen - option
+        for number, task in enumerate(self.tasks):
+            if not task.tables & tables or not self.relevant(number, new | old):
+                continue
             before = self.cost(number, self.chosen)
             answer = yield from self._ask(number, option)
             if answer.refused is not None:
                 return None
-            for index in answer.risky - self.chosen:
+            for index in answer.risky & new:
                 self.withheld[index] = number
                 return None
             after = min(answer.cost, task.base.cost)
             gain += (before - after) * task.weight
-            felt = felt or self._enough(before, after, option - self.chosen)
-        new, old = option - self.chosen, self.chosen - option
+            relative += (before - after) / max(task.base.cost, 0.01)
+            if self._enough(before, after, new):
+                felt = max(felt, (before - after) / before)
         size = sum(map(self.size_of, new)) - sum(map(self.size_of, old))
         gain -= sum(map(self.upkeep_of, new)) - sum(map(self.upkeep_of, old))
-        total = sum(task.base.cost * task.weight for task in self.tasks)
         if self.max_bytes is not None and self._bytes(option) > self.max_bytes:
             return None
         if old and size <= 0:  # as small or smaller: welcome unless it is worse
             return float("inf") if gain > -1e-9 else None
-        if not felt or gain < limit.WORKLOAD_GAIN * total * (1.0 if self._counted else 0.0):
+        if gain <= 0 or not self._worth(gain, relative, felt, size, new):
             return None
-        return gain / max(size, 8192.0) if gain > 0 else None
+        return gain / max(size, 8192.0)
+
+    def _worth(self, gain: float, relative: float, felt: float, size: float, new: Indexes) -> bool:
+        """Whether what is gained is worth the bytes.
+
+        `gain` of the workload's cost as it is now, `relative` the mean of the statements'
+        own shares: without counted times nobody knows which of them is asked most.
+        """
+        carrying = any(index.include for index in new)
+        if not felt or (carrying and felt < limit.CARRYING_GAIN):
+            return False
+        if len(self.tasks) == 1:
+            return True
+        now = sum(self.cost(n, self.chosen) * t.weight for n, t in enumerate(self.tasks))
+        share = gain / now if self._counted else max(gain / now, relative / len(self.tasks))
+        return share >= max(limit.WORKLOAD_GAIN, limit.BYTES_PRICE * size / max(self.data_bytes, 1))
+
+    def _walks(self, option: Indexes) -> Generator[CostOf, Priced, bool]:
+        """Whether one of the new would make any statement's plan a risky walk; then it is
+        withheld."""
+        new = option - self.chosen
+        tables = {index.relid for index in new}
+        for number, task in enumerate(self.tasks):
+            if not task.tables & tables:
+                continue
+            self._all = True
+            try:
+                wanted = self.relevant(number, option)
+                answer = self._known.get((number, wanted))
+                if answer is None:
+                    answer = yield CostOf(number, wanted)
+                    if answer.refused is UNASKED:
+                        return True
+                    self._known[number, wanted] = answer
+            finally:
+                self._all = False
+            for index in answer.risky & new:
+                self.withheld[index] = number
+                return True
+        return False
 
     @property
     def _counted(self) -> bool:
@@ -235,6 +304,7 @@ class Search:
 
     def _shrink(self) -> Asking:
         """Without those that the others have made superfluous; every statement asked again."""
+        self._all = True
         for index in sorted(self.chosen, key=self.size_of, reverse=True):
             rest = self.chosen - {index}
             needed = False
@@ -289,6 +359,11 @@ def without_columns(index: NewIndex, columns: frozenset[str]) -> NewIndex | None
     kept = tuple(column for column in index.columns if column not in columns)
     include = tuple(column for column in index.include if column not in gone)
     return NewIndex(relid=index.relid, keys=keys, include=include, columns=kept)
+
+
+def _alike(one: NewIndex, other: NewIndex) -> bool:
+    """Whether one may stand for the other: they share a key."""
+    return one.relid == other.relid and bool(set(one.keys) & set(other.keys))
 
 
 def _same_tables(one: Bundle, other: Bundle) -> bool:

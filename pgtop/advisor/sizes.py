@@ -10,12 +10,11 @@ from pgtop.model.cost import NewIndex
 from pgtop.model.index import ColumnStatistics, Index
 from pgtop.model.table import BLOCK_BYTES
 
-GIN_ENTRY_BYTES = 8.0
-"""A row's place in a posting list, keys and free space counted in: trigrams of 12 letters and
-jsonb paths of 6 keys took 5 to 11 bytes an entry on 15 and 18."""
+GIN_ENTRY_BYTES = 4.0
+"""A row's place in a posting list, keys and free space counted in."""
 
-GIN_ENTRIES = 10.0
-"""Entries of a row where nothing is known of them."""
+GIN_WORD_BYTES = 12.0
+"""Bytes of a value for each entry that it gives: a key and its value, an element, a lexeme."""
 
 BRIN_RANGE_BYTES = 32.0
 PAGES_PER_RANGE = 128
@@ -27,7 +26,7 @@ def size_bytes(new: NewIndex, table: WorkTable) -> float:
     if new.method == "brin":
         return BLOCK_BYTES * (2 + -(-table.pages / PAGES_PER_RANGE * BRIN_RANGE_BYTES // 8000))
     if new.method == "gin":
-        return max(rows * GIN_ENTRIES * GIN_ENTRY_BYTES, 2.0 * BLOCK_BYTES)
+        return max(rows * _gin_entries(new, table) * GIN_ENTRY_BYTES, 2.0 * BLOCK_BYTES)
     columns = [_column(key, new, table) for key in (*new.keys, *new.include)]
     plain = _as_index(new, rows)
     image = [bool((c := _known(key, table)) and c.equal_image) for key in new.keys]
@@ -38,6 +37,13 @@ def size_bytes(new: NewIndex, table: WorkTable) -> float:
     if found.pages is None:
         return max(rows * 24.0, 2.0 * BLOCK_BYTES)
     return found.pages * float(BLOCK_BYTES)
+
+
+def _gin_entries(new: NewIndex, table: WorkTable) -> float:
+    """Entries of a row: trigrams are as many as letters."""
+    column = table.column(new.columns[0]) if new.columns else None
+    width = column.avg_width if column and column.avg_width else UNKNOWN_WIDTH
+    return width if "gin_trgm_ops" in new.keys[0] else max(1.0, width / GIN_WORD_BYTES)
 
 
 def entry_bytes(new: NewIndex, table: WorkTable) -> float:

@@ -237,4 +237,8 @@ def _needed(plan: Plan, node: PlanNode, alias: str, table: WorkTable) -> frozens
             for found in re.finditer(pattern, text):
                 columns.add(unquoted(found["name"]))
     known = {column.name for column in table.columns}
+    if sum(1 for each in plan.nodes if each.node_type in _SCANS) == 1:
+        # of one relation alone the output is printed without its alias
+        words = re.findall(r'"(?:[^"]|"")+"|[^\W\d][\w$]*', " ".join(parts))
+        columns |= known & {unquoted(word) for word in words}
     return frozenset(columns) if columns <= known else None

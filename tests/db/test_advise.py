@@ -85,7 +85,7 @@ def words(advice: Advice) -> set[str]:
 async def test_few_indexes_that_fit_and_none_where_none_is_right(collector: Collector) -> None:
     advice = await collector.ask(Advise(works=works(*WORKS)))
     found = words(advice)
-    assert "orders (customer_id, created_at)" in found
+    assert any(w.startswith("orders (customer_id") for w in found)
     assert any(w.startswith("orders (") and w.endswith("WHERE status = 'open'::text")
                for w in found)  # fmt: skip
     assert "orders USING gin (note jsonb_path_ops)" in found
@@ -98,6 +98,42 @@ async def test_few_indexes_that_fit_and_none_where_none_is_right(collector: Coll
     for name in ("many", "whole", "small", "key", "catalogue"):
         alone = await collector.ask(Advise(works=works(name)))
         assert not alone.indexes, (name, words(alone))
+
+
+BANK = """
+CREATE TABLE accounts (aid int PRIMARY KEY, bid int, abalance int, filler char(84));
+INSERT INTO accounts SELECT n, 1 + n / 20000, 0, '' FROM generate_series(1, 40000) n;
+CREATE TABLE tellers (tid int PRIMARY KEY, bid int, tbalance int);
+INSERT INTO tellers SELECT n, 1, 0 FROM generate_series(1, 20) n;
+CREATE TABLE history (tid int, bid int, aid int, delta int, mtime timestamp);
+ANALYZE accounts, tellers;
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UPDATE accounts SET abalance = abalance + $1 WHERE aid = $2",
+        "SELECT abalance FROM accounts WHERE aid = $1",
+        "UPDATE tellers SET tbalance = tbalance + $1 WHERE tid = $2",
+        "INSERT INTO history (tid, bid, aid, delta, mtime) VALUES ($1, $2, $3, $4, now())",
+        "SELECT * FROM accounts WHERE aid % 5 < 2",
+        "SELECT * FROM accounts WHERE bid = 1",
+        "SELECT * FROM accounts WHERE aid > 24000",
+    ],
+)
+async def test_no_index_for_look_ups_by_key_small_tables_and_large_shares(
+    any_database: str, text: str
+) -> None:
+    with psycopg.connect(any_database, autocommit=True) as conn:
+        conn.execute(BANK.encode())
+    async with opened(any_database) as collector:
+        for hypothetical in (True, False):
+            advice = await collector.ask(
+                Advise(works=(Work(name="w", text=text),), hypothetical=hypothetical)
+            )
+            assert not advice.indexes, words(advice)
+            assert not advice.not_handled
 
 
 async def test_what_is_advised_can_be_built_is_used_and_then_advised_no_more(

@@ -213,7 +213,8 @@ def test_nothing_for_small_tables_catalogues_and_row_security() -> None:
     assert not proposed(plan, replace(ORDERS, rows=300.0, pages=4.0))
     assert not proposed(plan, replace(ORDERS, relid=1259))
     assert not proposed(plan, replace(ORDERS, policies=True))
-    assert not proposed(plan, replace(ORDERS, indexes=(existing("customer_id", "id"),)))
+    served = proposed(plan, replace(ORDERS, indexes=(existing("customer_id", "id"),)))
+    assert "(customer_id)" not in served
     assert proposed(plan, replace(ORDERS, indexes=(existing("customer_id", valid=False),)))
 
 
@@ -235,7 +236,7 @@ B = NewIndex(2, ("b",))
 
 def searched(
     costs: Sequence[Mapping[frozenset[NewIndex], float]], *, max_bytes: float | None = None,
-    upkeep: float = 0.0, limit: int = 10_000, risky: frozenset[NewIndex] = frozenset(),
+    data_bytes: float = 1e9, upkeep: float = 0.0, limit: int = 10_000, risky: frozenset[NewIndex] = frozenset(),
 ) -> tuple[Search, int]:  # fmt: skip
     """A search over statements whose cost is the least of all sets that are there."""
     every = sorted({i for each in costs for s in each for i in s}, key=lambda i: i.keys)
@@ -245,7 +246,11 @@ def searched(
         for each in costs
     ]  # fmt: skip
     search = Search(
-        tasks, lambda index: 1e6 * len(index.keys), lambda index: upkeep, max_bytes=max_bytes
+        tasks,
+        lambda index: 1e6 * len(index.keys),
+        lambda index: upkeep,
+        max_bytes=max_bytes,
+        data_bytes=data_bytes,
     )
     questions, asked = search.steps(), 0
 
@@ -296,6 +301,12 @@ def test_nothing_is_chosen_for_little_or_beyond_the_limit_or_for_dear_writes() -
     assert not searched([{NONE: 1000.0, of(A): 970.0}])[0].chosen
     assert not searched([{NONE: 1000.0, of(A): 10.0}], max_bytes=100.0)[0].chosen
     assert not searched([{NONE: 1000.0, of(A): 10.0}], upkeep=2000.0)[0].chosen
+
+
+def test_bytes_have_their_price_where_statements_are_many() -> None:
+    costs = [{NONE: 1000.0, of(A): 900.0}, {NONE: 1000.0, of(B): 10.0}]
+    assert searched(costs)[0].chosen == {A, B}
+    assert searched(costs, data_bytes=5e6)[0].chosen == {B}
 
 
 def test_a_risky_walk_is_withheld_and_the_safe_index_taken() -> None:

@@ -26,6 +26,7 @@ from pgtop.model.cost import CostOf, NewIndex, Priced
 from pgtop.model.sample import Sample, SourceError
 from pgtop.model.statement import Statement as Counters
 from pgtop.model.statement import StatementKey, StatementsInfo
+from pgtop.model.table import BLOCK_BYTES
 
 if TYPE_CHECKING:
     from pgtop.db.collector import Collector
@@ -167,7 +168,8 @@ def _search(
         found = upkeep_ms_per_s(index, table, updated.get(table.relid, frozenset()))
         return (found or 0.0) * window_s
 
-    return Search(tasks, size_of, upkeep_of, max_bytes), said
+    data = sum(table.pages * BLOCK_BYTES for table in tables if not table.leaves)
+    return Search(tasks, size_of, upkeep_of, max_bytes, data), said
 
 
 # -- statements and their tables ------------------------------------------------------------
