@@ -63,6 +63,8 @@ class Rule:
 
     name: str
     judge: Callable[[Facts], Iterable[Finding]]
+    prepare: Callable[[Facts], Iterable[object]] | None = None
+    """Work that others share and that takes long, in steps of a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,9 @@ class Judge:
                 spaces[space].get(kind) is value for space, kind, value in known.looked_at
             ):
                 continue
+            if rule.prepare is not None:
+                for _ in rule.prepare(facts):
+                    yield rule.name
             self._outcomes[rule.name] = _asked(rule, facts)
             yield rule.name
 

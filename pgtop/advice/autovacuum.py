@@ -6,13 +6,22 @@ from collections.abc import Iterator
 
 from pgtop.advice import Facts, NeedsTime, Rule, ddl
 from pgtop.advice.thresholds import autovacuum as limits
-from pgtop.advice.vacuum_case import Case, advised, judged, known, remedy, subject
+from pgtop.advice.vacuum_case import (
+    Case,
+    advised,
+    judged,
+    known,
+    preparing,
+    remedy,
+    subject,
+    utilisation,
+)
 from pgtop.analysis import units
 from pgtop.analysis.vacuum.cost import nice_up
 from pgtop.analysis.vacuum.options import Change, after
 from pgtop.analysis.vacuum.settings import VacuumSettings
 from pgtop.analysis.vacuum.state import VacuumState
-from pgtop.analysis.vacuum.view import Effect, effect, utilisation
+from pgtop.analysis.vacuum.view import Effect, effect
 from pgtop.model.finding import Cost, Finding, Subject
 
 
@@ -41,7 +50,7 @@ def _budget(state: VacuumState, settings: VacuumSettings) -> Iterator[Finding]:
     """All workers busy for ten minutes, and the shared budget is why."""
     if not state.history.saturated(settings.max_workers):
         return
-    share = utilisation(state, settings)
+    share = utilisation(state)
     if share is None or share < limits.UTILISATION:
         return
     goal = nice_up(settings.cost_limit * share / limits.UTILISATION_GOAL)
@@ -317,13 +326,13 @@ def naptime_bound(facts: Facts) -> Iterator[Finding]:
 
 
 AUTOVACUUM_RULES: tuple[Rule, ...] = (
-    Rule("autovacuum.late", late),
-    Rule("autovacuum.insert_late", insert_late),
-    Rule("autovacuum.analyze_late", analyze_late),
-    Rule("autovacuum.slow", slow),
-    Rule("autovacuum.cannot_keep_up", cannot_keep_up),
-    Rule("autovacuum.naptime_bound", naptime_bound),
-    Rule("autovacuum.disabled", disabled),
-    Rule("autovacuum.off", off),
-    Rule("autovacuum.counters_lost", counters_lost),
+    Rule("autovacuum.late", late, preparing),
+    Rule("autovacuum.insert_late", insert_late, preparing),
+    Rule("autovacuum.analyze_late", analyze_late, preparing),
+    Rule("autovacuum.slow", slow, preparing),
+    Rule("autovacuum.cannot_keep_up", cannot_keep_up, preparing),
+    Rule("autovacuum.naptime_bound", naptime_bound, preparing),
+    Rule("autovacuum.disabled", disabled, preparing),
+    Rule("autovacuum.off", off, preparing),
+    Rule("autovacuum.counters_lost", counters_lost, preparing),
 )

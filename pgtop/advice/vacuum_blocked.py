@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pgtop.advice import Facts, NeedsTime, Rule
 from pgtop.advice.thresholds import autovacuum as limits
-from pgtop.advice.vacuum_case import Case, judged, known, subject
+from pgtop.advice.vacuum_case import Case, judged, known, preparing, subject
 from pgtop.advice.vacuum_horizon import holding, named, way_out
 from pgtop.analysis import units
 from pgtop.analysis.vacuum.state import VacuumState
@@ -137,7 +137,7 @@ def pin_blocked(facts: Facts) -> Iterator[Finding]:
 
 
 BLOCKED_RULES: tuple[Rule, ...] = (
-    Rule("autovacuum.horizon_held", horizon_held),
-    Rule("autovacuum.lock_starved", lock_starved),
+    Rule("autovacuum.horizon_held", horizon_held, preparing),
+    Rule("autovacuum.lock_starved", lock_starved, preparing),
     Rule("autovacuum.pin_blocked", pin_blocked),
 )

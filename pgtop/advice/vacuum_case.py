@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from time import perf_counter
 
 from pgtop.advice import Facts, NeedsTime, NotPossible, ddl
 from pgtop.advice.thresholds import autovacuum as limits
@@ -13,7 +14,7 @@ from pgtop.advice.vacuum_proposal import propose
 from pgtop.analysis.vacuum.options import OPTIONS, Change, after
 from pgtop.analysis.vacuum.settings import VacuumSettings
 from pgtop.analysis.vacuum.state import VacuumState
-from pgtop.analysis.vacuum.view import TableVacuum, view
+from pgtop.analysis.vacuum.view import TableVacuum, cost_per_s, view
 from pgtop.model.finding import Remedy, Subject
 from pgtop.model.sample import SourceError
 from pgtop.model.table import Table, options_of
@@ -91,22 +92,88 @@ class _Parts:
         return isinstance(other, _Parts) and (self.same, self.equal) == (other.same, other.equal)
 
 
+class _Work:
+    """All cases of one state, and what its churn asks of the budget, worked out bit by bit."""
+
+    def __init__(self, state: VacuumState) -> None:
+        self.cases: list[Case] = []
+        self.utilisation: float | None = None
+        self.done = False
+        self._steps = self._all(state)
+
+    def go_on(self, until: float) -> bool:
+        """Work until this moment of `time.perf_counter`; whether all is done."""
+        for _ in self._steps:
+            if perf_counter() >= until:
+                return False
+        self.done = True
+        return True
+
+    def _all(self, state: VacuumState) -> Iterator[None]:
+        for relid, table in state.tables.items():
+            if table.relkind == "p":
+                continue
+            big = table.size_bytes >= limits.SMALL_BYTES
+            if big or table.options is not None or state.pressures.get(relid, 0) > 1:
+                self.cases.append(case(state, relid))
+                yield
+        settings = state.settings
+        if settings is None or not settings.budget or state.churn.seconds is None:
+            return
+        asked = 0.0
+        for relid in state.churn.rates:
+            asked += cost_per_s(state, settings, relid)
+            yield
+        self.utilisation = asked / settings.budget
+
+
+_WORKS: OrderedDict[_Parts, _Work] = OrderedDict()
+"""The last few states: rules, report and screen ask for the same one again and again."""
+
+MOST_WORKS = 4
+
+SLICE_S = 0.006
+"""So long a slice of work takes at most: the screen's loop allows a step 10 ms."""
+
+
+def _work(state: VacuumState) -> _Work:
+    parts = _Parts(state)
+    found = _WORKS.get(parts)
+    if found is None:
+        found = _WORKS[parts] = _Work(state)
+        while len(_WORKS) > MOST_WORKS:
+            _WORKS.popitem(last=False)
+    return found
+
+
+def prepared(state: VacuumState) -> bool:
+    """Work a slice; whether `judged` and `utilisation` have their answers ready now."""
+    return _work(state).go_on(perf_counter() + SLICE_S)
+
+
+def preparing(facts: Facts) -> Iterator[None]:
+    """All the work in slices, for rules: see `Rule.prepare`."""
+    state = facts.derived.get(VacuumState)
+    while state is not None and state.settings is not None and not prepared(state):
+        yield
+
+
 def judged(state: VacuumState) -> tuple[Case, ...]:
     """Every relation that may deserve a word: big ones, due ones, those with options."""
-    return _judged(_Parts(state))
+    work = _work(state)
+    work.go_on(float("inf"))
+    return tuple(work.cases)
 
 
-@lru_cache(maxsize=4)
-def _judged(parts: _Parts) -> tuple[Case, ...]:
-    state = parts.state
-    found = []
-    for relid, table in state.tables.items():
-        if table.relkind == "p":
-            continue
-        big = table.size_bytes >= limits.SMALL_BYTES
-        if big or table.options is not None or state.pressures.get(relid, 0) > 1:
-            found.append(case(state, relid))
-    return tuple(found)
+def utilisation(state: VacuumState) -> float | None:
+    """Share of the server's cost budget that this database's churn asks for.
+
+    None before there are rates, or where nothing is throttled. Of this database alone:
+    another one's tables cannot be seen from here.
+    """
+    work = _work(state)
+    work.go_on(float("inf"))
+    return work.utilisation
 
 
 def subject(seen: TableVacuum) -> Subject:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pgtop.advice.vacuum_case import Case
+from pgtop.advice.vacuum_case import Case, prepared, utilisation
 from pgtop.advice.vacuum_horizon import holding, named
 from pgtop.analysis import units
 from pgtop.analysis.vacuum.settings import VacuumSettings
 from pgtop.analysis.vacuum.state import VacuumState
-from pgtop.analysis.vacuum.view import utilisation
 from pgtop.model.vacuum import VacuumRun
 from pgtop.ui.live_table import Cell, Column, Tone
 
@@ -216,7 +215,7 @@ def _budget(state: VacuumState, settings: VacuumSettings, width: int) -> list[tu
         return [("  unthrottled", "notice")]
     read = budget / max(settings.page_miss, 0.001) * 8192 / MIB
     write = budget / max(settings.page_dirty, 0.001) * 8192 / MIB
-    used = utilisation(state, settings)
+    used = utilisation(state) if prepared(state) else None
     tone: Tone = "warning" if used is not None and used >= 0.7 else ""
     words = f"  budget {read:.0f} MiB/s read {write:.0f} write" if width >= 100 else "  budget"
     share = units.UNKNOWN if used is None else f"≈ {units.percent(used)}"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pgtop.advice import Facts, Rule, judge
+from pgtop.advice import Facts, Judge, Rule, judge
 from pgtop.advice.autovacuum import AUTOVACUUM_RULES
 from pgtop.advice.table_options import TABLE_OPTION_RULES
 from pgtop.advice.vacuum_blocked import BLOCKED_RULES
-from pgtop.advice.vacuum_case import Case, case
+from pgtop.advice.vacuum_case import Case, case, judged, prepared, utilisation
 from pgtop.advice.wraparound import WRAPAROUND_RULES
 from pgtop.model.finding import Finding
 from pgtop.model.table import IndexPages, Partition, Table
@@ -455,3 +455,27 @@ def test_a_healthy_server_has_no_finding() -> None:
     verdict = judge(one, RULES)
     assert not verdict.findings
     assert len(verdict.judged) >= len(RULES) - 1
+
+
+# -- a great many tables -----------------------------------------------------------------------
+
+
+def test_thousands_of_big_tables_are_judged_in_slices() -> None:
+    before = [table(20001 + n, relname=f"t{n}") for n in range(2000)]
+    now = [one._replace(n_tup_upd=600, n_dead_tup=600) for one in before]
+    state = state_of(facts([*before], [*now]))
+    slices = 1
+    while not prepared(state):
+        slices += 1
+    assert slices > 3
+    assert len(judged(state)) == 2000
+    share = utilisation(state)
+    assert share is not None
+    assert share > 0
+
+
+def test_the_judge_stops_between_slices() -> None:
+    before = [table(20001 + n, relname=f"t{n}") for n in range(1000)]
+    now = [one._replace(n_tup_upd=600, n_dead_tup=600) for one in before]
+    stops = list(Judge(AUTOVACUUM_RULES).steps(facts([*before], [*now])))
+    assert len(stops) > len(AUTOVACUUM_RULES)

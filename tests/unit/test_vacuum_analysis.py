@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pgtop.advice.vacuum_case import utilisation
 from pgtop.analysis.vacuum.cost import busy_workers, nice_down, nice_up, pace, work
 from pgtop.analysis.vacuum.ladder import eta, mxid_ladder, xid_ladder
 from pgtop.analysis.vacuum.options import (
@@ -20,7 +21,7 @@ from pgtop.analysis.vacuum.options import (
 )
 from pgtop.analysis.vacuum.settings import VacuumSettings
 from pgtop.analysis.vacuum.triggers import most_pressing, pressure, triggers
-from pgtop.analysis.vacuum.view import utilisation, view
+from pgtop.analysis.vacuum.view import view
 from pgtop.model.table import IndexPages
 from pgtop.model.vacuum import XidClock
 from tests.factories import counters, server
@@ -282,7 +283,7 @@ def test_nothing_known_is_not_zero() -> None:
     seen = view(state, state.settings, 20001)
     assert seen.rates is None
     assert (seen.next_s, seen.next_by) == (None, None)
-    assert utilisation(state, state.settings) is None
+    assert utilisation(state) is None
 
 
 def test_xids_are_counted_without_taking_one() -> None:

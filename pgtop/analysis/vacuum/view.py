@@ -277,26 +277,17 @@ def effect(
     )
 
 
-def utilisation(state: VacuumState, settings: VacuumSettings) -> float | None:
-    """Share of the server's cost budget that this database's churn asks for.
-
-    None before there are rates, or where nothing is throttled. Of this database alone:
-    another one's tables cannot be seen from here.
-    """
-    budget = settings.budget
-    if state.churn.seconds is None or not budget:
-        return None
-    asked = 0.0
-    for relid in state.churn.rates:
-        seen = view(state, settings, relid)
-        rates = seen.rates
-        if rates is None or not seen.enabled or not seen.pace.balanced:
-            continue
-        often = 0.0
-        if rates.dead and seen.limits.vacuum > 0:
-            often = rates.dead / seen.limits.vacuum
-        if rates.inserts and seen.limits.insert:
-            often = max(often, rates.inserts / seen.limits.insert)
-        often = min(often, 1 / settings.naptime_s)
-        asked += often * work(seen.table, seen.indexes, seen.limits.vacuum, settings).cost
-    return asked / budget
+def cost_per_s(state: VacuumState, settings: VacuumSettings, relid: int) -> float:
+    """What one table's churn asks of the budget that workers share; 0 outside of it."""
+    rates, table = state.churn.rates[relid], state.tables[relid]
+    if not (rates.dead or rates.inserts):
+        return 0.0
+    options, _ = state.options_of(relid)
+    if not (settings.enabled and enabled(options)) or not pace(options, settings).balanced:
+        return 0.0
+    at = triggers(table, options, settings)
+    often = rates.dead / at.vacuum if rates.dead and at.vacuum > 0 else 0.0
+    if rates.inserts and at.insert:
+        often = max(often, rates.inserts / at.insert)
+    often = min(often, 1 / settings.naptime_s)
+    return often * work(table, state.indexes.get(relid), at.vacuum, settings).cost

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from pgtop.advice import Facts
 from pgtop.advice.thresholds import autovacuum as limits
-from pgtop.advice.vacuum_case import Case, case, judged
+from pgtop.advice.vacuum_case import Case, case, judged, prepared, preparing
 from pgtop.advice.vacuum_script import Planned, override, prefers_polite, script, undo_script
 from pgtop.analysis import units
 from pgtop.analysis.vacuum.settings import VacuumSettings
@@ -119,6 +121,9 @@ class AutovacuumPane(LivePane):
         state = self._state()
         if state is None or state.settings is None:
             return
+        if not prepared(state):
+            self._prepare()
+            return
         table = self.table
         table.empty = (
             f"no table matches /{self.filter_text}/: / edits it, Esc forgets it"
@@ -136,6 +141,13 @@ class AutovacuumPane(LivePane):
         lines.styles.height = len(running)
         lines.show(*running)
         self._show_composer()
+
+    @work(group="prepare", exclusive=True)
+    async def _prepare(self) -> None:
+        """Many big tables take longer to judge than a step may: the rows before stay meanwhile."""
+        for _ in preparing(self.facts):
+            await asyncio.sleep(0)
+        self.refilter()
 
     def _state(self) -> VacuumState | None:
         state: VacuumState | None = self.facts.derived.get(VacuumState)
