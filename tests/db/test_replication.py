@@ -229,6 +229,21 @@ async def test_a_consumer_of_changes_that_confirms_nothing(primary: TestServer) 
         primary.execute("SELECT pg_drop_replication_slot('cdc')", "DROP PUBLICATION everything")
 
 
+async def test_wal_that_forces_checkpoints_gets_more_room(primary: TestServer) -> None:
+    async with watching(primary.dsn()) as here:
+        await here.read(15)
+        for _ in range(40):
+            write(primary, 40)
+            await here.read(15)
+            found = here.findings().get("checkpoint.forced")
+            if found:
+                break
+        assert found is not None
+        assert found.severity == "notice"
+        assert found.remedy is not None
+        assert found.remedy.sql[0].startswith("ALTER SYSTEM SET max_wal_size = ")
+
+
 async def test_an_archive_that_fails(primary: TestServer) -> None:
     archive_with(primary, "false")
     try:

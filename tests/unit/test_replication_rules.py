@@ -205,6 +205,7 @@ def test_a_standby_says_that_replay_is_paused_late_or_cut_off() -> None:
     alone = recovery(receiver_status=None)
     assert lag(facts(*[(alone,)] * 3)) == []
     assert "no WAL receiver" in only(lag(facts(*[(alone,)] * 10))).title
+    assert recovery().lag_s == 0  # whatever the age of the last transaction
     from_archive = recovery(receiver_status=None, receive_position=None)
     assert lag(facts(*[(from_archive,)] * 10)) == []
 
