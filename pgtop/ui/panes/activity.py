@@ -47,8 +47,8 @@ class ActivityPane(LivePane):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "none", "detail", id="activity.detail"),
-        Binding("b", "tree", "blocking tree / all", id="activity.tree"),
-        Binding("w", "load", "what the load waits for", id="activity.load"),
+        Binding("b", "tree", "tree / all", id="activity.tree"),
+        Binding("w", "load", "load", id="activity.load"),
         Binding("i", "idle", "idle too", id="activity.idle"),
         Binding("e", "plan", "plan", show=False, id="activity.plan"),
         Binding("C", "end(False)", "cancel the statement…", show=False, id="activity.cancel"),
