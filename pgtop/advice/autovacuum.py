@@ -14,15 +14,14 @@ from pgtop.advice.vacuum_case import (
     preparing,
     remedy,
     subject,
-    utilisation,
 )
+from pgtop.advice.vacuum_server import SERVER_RULES, budget, memory, workers
 from pgtop.analysis import units
-from pgtop.analysis.vacuum.cost import nice_up
 from pgtop.analysis.vacuum.options import Change, after
 from pgtop.analysis.vacuum.settings import VacuumSettings
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.vacuum.view import Effect, effect
-from pgtop.model.finding import Cost, Finding, Subject
+from pgtop.model.finding import Cost, Finding
 
 
 def late(facts: Facts) -> Iterator[Finding]:
@@ -42,42 +41,16 @@ def analyze_late(facts: Facts) -> Iterator[Finding]:
 
 def slow(facts: Facts) -> Iterator[Finding]:
     """A vacuum that takes too much of its interval, where a higher limit helps."""
-    yield from _budget(*known(facts))
+    state, settings = known(facts)
+    yield from budget(state, settings)
+    yield from memory(state, settings)
     yield from _options(facts, "autovacuum.slow", "is vacuumed too slowly")
 
 
-def _budget(state: VacuumState, settings: VacuumSettings) -> Iterator[Finding]:
-    """All workers busy for ten minutes, and the shared budget is why."""
-    if not state.history.saturated(settings.max_workers):
-        return
-    share = utilisation(state)
-    if share is None or share < limits.UTILISATION:
-        return
-    goal = nice_up(settings.cost_limit * share / limits.UTILISATION_GOAL)
-    row = settings.rows.get("autovacuum_vacuum_cost_limit")
-    yield Finding(
-        rule="autovacuum.slow",
-        severity="warning",
-        subject=Subject("setting", "autovacuum_vacuum_cost_limit"),
-        title=f"all {settings.max_workers} autovacuum workers busy: the cost budget is the limit",
-        why=(
-            f"this database's churn asks for {units.percent(share)} of the budget of"
-            f" {units.count(settings.budget)} cost/s that all workers share; more workers would"
-            " split it, not raise it"
-        ),
-        evidence={"utilisation_fraction": round(share, 3), "workers": settings.max_workers},
-        confidence="estimated",
-        remedy=ddl.system_setting(
-            "autovacuum_vacuum_cost_limit",
-            f"{min(goal, 10_000):.0f}",
-            caution=managed(row.source if row else "", "takes effect on the reload"),
-        ),
-    )
-
-
 def cannot_keep_up(facts: Facts) -> Iterator[Finding]:
-    """A table that even the highest reasonable limit does not keep clean."""
+    """A table that even the highest reasonable limit does not keep clean; too few workers."""
     state, settings = known(facts)
+    yield from workers(state, settings)
     for one in advised(judged(state), "autovacuum.cannot_keep_up"):
         now, then = _before_after(one, settings)
         share = units.percent(then.duty)
@@ -223,116 +196,12 @@ def disabled(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def off(facts: Facts) -> Iterator[Finding]:
-    """autovacuum or track_counts is off for the whole server."""
-    state, settings = known(facts)
-    if state.server is not None and state.server.in_recovery:
-        return
-    for name in ("autovacuum", "track_counts"):
-        row = settings.rows.get(name)
-        if row is None or row.setting == "on":
-            continue
-        yield Finding(
-            rule="autovacuum.off",
-            severity="critical",
-            subject=Subject("setting", name),
-            title=f"{name} is off: no table is vacuumed or analysed by itself",
-            why=f"{name} = {row.setting} ({row.source}); only wraparound still forces vacuums",
-            confidence="proved",
-            remedy=ddl.system_setting(
-                name, "on", caution=managed(row.source, "takes effect on the reload")
-            ),
-        )
-
-
-def managed(source: str, words: str) -> str:
-    """A caution where ALTER SYSTEM alone does not do."""
-    if source == "command line":
-        return "set on the server's command line: it must change there"
-    return f"{words}; on a managed service use its parameter group"
-
-
-def counters_lost(facts: Facts) -> Iterator[Finding]:
-    """A crash, failover or reset zeroed the counters: autovacuum is blind until new changes."""
-    state, _ = known(facts)
-    if state.counters.lost < limits.LOST_TABLES or (
-        state.server is not None and state.server.in_recovery
-    ):
-        return
-    held = sum(
-        table.reltuples > limits.NO_STATISTICS_ROWS and not table.system and table.relkind == "r"
-        for table in state.tables.values()
-    )
-    if state.counters.lost * 2 <= held:
-        return
-    names = [
-        one
-        for one in sorted(state.tables.values(), key=lambda t: -t.relpages)
-        if one.relkind == "r" and not one.system and not one.n_live_tup
-        and one.reltuples > limits.NO_STATISTICS_ROWS
-    ]  # fmt: skip
-    yield Finding(
-        rule="autovacuum.counters_lost",
-        severity="warning",
-        subject=Subject("server", "counters"),
-        title=f"{state.counters.lost} tables lost their counters: autovacuum does not see them",
-        why=(
-            f"{state.counters.lost} of {held} tables hold rows by pg_class and have no counter:"
-            " a crash, an immediate stop, a failover or a reset zeroed them. Dead rows from"
-            " before are not known and no threshold counts them until ANALYZE ran"
-        ),
-        evidence={"tables": state.counters.lost},
-        confidence="proved",
-        remedy=ddl.analyzed(", ".join(table.ident for table in names[:20])) if names else None,
-        no_remedy=None if names else "ANALYZE the tables",
-    )
-
-
-def naptime_bound(facts: Facts) -> Iterator[Finding]:
-    """Tables that reach their threshold within one naptime: no threshold helps."""
-    state, settings = known(facts)
-    if state.churn.seconds is None:
-        raise NeedsTime("rates need two samples")
-    found = [one for one in judged(state) if one.proposal.word == "naptime-bound"]
-    lasting = [one for one in found if one.proposal.basis == "long"]
-    if not lasting or settings.naptime_s <= limits.NAPTIME_S:
-        return
-    names = ", ".join(one.seen.label for one in lasting[:3])
-    row = settings.rows.get("autovacuum_naptime")
-    many = len(state.databases) > limits.NAPTIME_DATABASES
-    yield Finding(
-        rule="autovacuum.naptime_bound",
-        severity="notice",
-        subject=Subject("setting", "autovacuum_naptime"),
-        title=f"{names}: due again within one naptime of {units.seconds(settings.naptime_s)}",
-        why=(
-            f"{units.plural(len(lasting), 'table')} of {units.size(limits.SMALL_BYTES)} or more"
-            " fill their threshold sooner than the launcher looks: lowering it changes nothing"
-        ),
-        evidence={"tables": len(lasting), "naptime_s": settings.naptime_s},
-        confidence="estimated",
-        remedy=None
-        if many
-        else ddl.system_setting(
-            "autovacuum_naptime",
-            f"{limits.NAPTIME_S}s",
-            caution=managed(row.source if row else "", "takes effect on the reload"),
-        ),
-        no_remedy=f"{len(state.databases)} databases share the launcher: a shorter naptime costs"
-        " each of them"
-        if many
-        else None,
-    )
-
-
 AUTOVACUUM_RULES: tuple[Rule, ...] = (
     Rule("autovacuum.late", late, preparing),
     Rule("autovacuum.insert_late", insert_late, preparing),
     Rule("autovacuum.analyze_late", analyze_late, preparing),
     Rule("autovacuum.slow", slow, preparing),
     Rule("autovacuum.cannot_keep_up", cannot_keep_up, preparing),
-    Rule("autovacuum.naptime_bound", naptime_bound, preparing),
     Rule("autovacuum.disabled", disabled, preparing),
-    Rule("autovacuum.off", off, preparing),
-    Rule("autovacuum.counters_lost", counters_lost, preparing),
+    *SERVER_RULES,
 )

@@ -457,6 +457,45 @@ def test_a_healthy_server_has_no_finding() -> None:
     assert len(verdict.judged) >= len(RULES) - 1
 
 
+# -- settings of the server --------------------------------------------------------------------
+
+
+def test_memory_that_holds_too_few_dead_rows_is_proposed_up_to_16_alone() -> None:
+    before, now = churning(300, **BIG)
+    pages = IndexPages(20001, 3, 900_000, 0)
+    said = [
+        finding
+        for finding in judge(
+            facts([*before, use(), pages], [*now, use(), pages], version=160000), RULES
+        ).findings
+        if finding.subject.name == "autovacuum_work_mem"
+    ]
+    (finding,) = said
+    assert finding.rule == "autovacuum.slow"
+    assert "4 passes over its indexes, 1 with 256 MB" in finding.why
+    assert finding.remedy is not None
+    assert finding.remedy.sql[0] == "ALTER SYSTEM SET autovacuum_work_mem = '256MB';"
+    assert "768 MB in all" in str(finding.remedy.caution)
+    later = facts([*before, use(), pages], [*now, use(), pages], version=170000)
+    assert all(f.subject.name != "autovacuum_work_mem" for f in judge(later, RULES).findings)
+
+
+@pytest.mark.parametrize(("version", "restart"), [(160000, True), (180004, False)])
+def test_more_workers_only_where_the_budget_is_not_the_limit(version: int, restart: bool) -> None:
+    due = table(20001, n_dead_tup=300_000)
+    busy = [due, *(run(pid=n, relid=30000 + n) for n in range(3))]
+    said = found(facts(*[busy] * 12, version=version))["autovacuum.cannot_keep_up"]
+    assert said.subject.name == "autovacuum_max_workers"
+    assert said.remedy is not None
+    assert said.remedy.sql[0] == "ALTER SYSTEM SET autovacuum_max_workers = '6';"
+    assert ("RESTART" in str(said.remedy.caution)) is restart
+    assert (len(said.remedy.sql) == 1) is restart
+    elsewhere = [due, *(run(pid=n, relid=None, same_database=False) for n in range(3))]
+    assert "autovacuum.cannot_keep_up" not in found(facts(*[elsewhere] * 12, version=version))
+    idle = [due, run(pid=1, relid=30001)]
+    assert "autovacuum.cannot_keep_up" not in found(facts(*[idle] * 12, version=version))
+
+
 # -- a great many tables -----------------------------------------------------------------------
 
 

@@ -61,9 +61,6 @@ UTILISATION = 0.7
 UTILISATION_GOAL = 0.5
 """Where a raised cost limit should bring it."""
 
-WORKERS_FRACTION = 0.8
-"""Above this share of workers busy on average, tables wait for one."""
-
 INSERT_SHARE = 0.9
 """A table is insert-only when this share of its changes are inserts …"""
 
@@ -138,3 +135,6 @@ NAPTIME_DATABASES = 8
 
 HERD_S = 1_800.0
 """Backlog that new thresholds may make due at once; more goes in batches."""
+
+DEAD_ROW_BYTES = 6.0
+"""An ItemPointerData of the array that vacuum kept up to 16 (vacuumlazy.c)."""
