@@ -63,7 +63,7 @@ def _standby_finding(standby: Standby, late: float | None, flow: WalFlow) -> Fin
     elif late is not None and late >= limits.LAG_CRITICAL_S:
         severity = "critical"
     rate = flow.behind[standby.pid].per_s or 0.0
-    moves = f", {units.size(abs(rate))}/s {'more' if rate > 0 else 'less'} each second"
+    moves = f", {units.size(abs(rate))} {'more' if rate > 0 else 'less'} each second"
     how = f" and {units.seconds(late)}" if late is not None else ""
     waits = "; commits wait for it" if standby.synchronous else ""
     return Finding(
@@ -139,8 +139,8 @@ def _own(row: Recovery, flow: WalFlow) -> Iterator[Finding]:
             "no DDL from here: SELECT pg_wal_replay_resume() ends a pause that somebody asked for",
         )  # fmt: skip
         return
-    if row.receive_position is not None and row.receiver_status is None and not row.hidden:
-        still = flow.own_replay.still_s
+    if row.cut_off:
+        still = min(flow.cut_off.still_s, flow.own_replay.still_s)
         if still >= limits.LAG_S:
             yield _own_finding(
                 row, late, "critical" if still >= limits.LAG_CRITICAL_S else "warning",

@@ -97,6 +97,9 @@ class WalFlow:
     """Of this server, if it is a standby."""
 
     to_replay: Track = Track()
+    cut_off: Track = Track()
+    """1 while nobody receives."""
+
     requested: Track = Track()
     """Requested checkpoints."""
 
@@ -184,6 +187,7 @@ _SINGLE: tuple[tuple[str, type[Any], Any], ...] = (
     ("wal", WalPlace, lambda row: row.position),
     ("own_replay", Recovery, lambda row: row.replay_position),
     ("to_replay", Recovery, lambda row: row.to_replay),
+    ("cut_off", Recovery, lambda row: int(row.cut_off)),
     ("requested", Checkpoints, lambda row: row.requested),
     ("timed", Checkpoints, lambda row: row.timed),
     ("files", WalFiles, lambda row: row.bytes),

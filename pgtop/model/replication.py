@@ -158,6 +158,12 @@ class Recovery(NamedTuple):
     """A receiver runs, but this role may not see it."""
 
     @property
+    def cut_off(self) -> bool:
+        """It has streamed, and nobody receives now: also for a moment while it reconnects."""
+        streamed = self.receive_position is not None
+        return streamed and self.receiver_status is None and not self.hidden
+
+    @property
     def to_replay(self) -> int | None:
         """Bytes received and not replayed."""
         if self.receive_position is None or self.replay_position is None:

@@ -204,6 +204,8 @@ def test_a_standby_says_that_replay_is_paused_late_or_cut_off() -> None:
     assert lag(facts((meant,), (meant,), (meant,))) == []
     alone = recovery(receiver_status=None)
     assert lag(facts(*[(alone,)] * 3)) == []
+    # an idle primary, and a receiver that reconnects at the moment of the reading
+    assert lag(facts(*[(recovery(),)] * 10, (alone,))) == []
     assert "no WAL receiver" in only(lag(facts(*[(alone,)] * 10))).title
     assert recovery().lag_s == 0  # whatever the age of the last transaction
     from_archive = recovery(receiver_status=None, receive_position=None)
