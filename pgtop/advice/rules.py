@@ -6,6 +6,7 @@ from pgtop.advice import Rule
 from pgtop.advice.autovacuum import AUTOVACUUM_RULES
 from pgtop.advice.connections import CONNECTION_RULES
 from pgtop.advice.indexes import INDEX_RULES
+from pgtop.advice.missing import MISSING_RULES
 from pgtop.advice.pools import POOL_RULES
 from pgtop.advice.replication import REPLICATION_RULES
 from pgtop.advice.sessions import SESSION_RULES
@@ -29,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     *BLOCKED_RULES,
     *WRAPAROUND_RULES,
     *TABLE_OPTION_RULES,
+    *MISSING_RULES,
     *INDEX_RULES,
     *TABLE_RULES,
 )

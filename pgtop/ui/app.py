@@ -25,6 +25,7 @@ from pgtop.model.sample import Reading, Source
 from pgtop.model.statement import StatementKey
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.terminal.probe import Probe
+from pgtop.ui.advising import Advising
 from pgtop.ui.copying import Copying, swallow_replies
 from pgtop.ui.ending import Ending
 from pgtop.ui.header import FULL_WIDTH, header_lines
@@ -47,7 +48,7 @@ TITLES = {tab.DIGIT: tab.TITLE for tab in PANES}
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
-class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
+class PgtopApp(Advising, Copying, TrayKeeping, Ending, App[int]):
     """Live PostgreSQL inspection."""
 
     CSS_PATH = "pgtop.tcss"
@@ -91,6 +92,7 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
             swallow_replies()
         super().__init__()
         self.source = source
+        self.groups = groups
         self._judge = None if rules is None else Judge(rules)
         self.seconds = seconds
         self.verdict: Verdict | None = None
@@ -188,6 +190,7 @@ class PgtopApp(Copying, TrayKeeping, Ending, App[int]):
         for _ in self._judge.steps(self.facts):
             await asyncio.sleep(0)
         self.verdict = self._judge.verdict
+        self.advise_when_due()
         if before is None or self.verdict.findings != before.findings:
             self.paint()
 

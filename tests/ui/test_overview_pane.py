@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pgtop.advice import Facts, NotPossible, Rule
+from pgtop.advice.missing import MISSING_RULES
 from pgtop.analysis.groups import Group
+from pgtop.model.advice import Advice, Advise, Advised, Gain, WorkTable
+from pgtop.model.cost import NewIndex
 from pgtop.model.finding import Finding, Remedy, Subject
+from pgtop.model.plan_request import StatementPlanOf
 from pgtop.model.sample import SourceError
 from pgtop.model.server import Role
-from pgtop.model.statement import Running, Statement
+from pgtop.model.statement import Running, Statement, StatementText
 from pgtop.ui.panes.overview import OverviewPane
 from tests.factories import counters, link, server, statement, text, vitals
 from tests.ui.driving import app_of, read_again, running, screen_text
@@ -99,3 +103,51 @@ async def test_what_no_tab_reads_is_read_in_the_background() -> None:
         await pilot.press("w")
         await pilot.pause()
         assert "permission denied: GRANT pg_monitor TO me" in screen_text(pilot)
+
+
+def advice() -> Advice:
+    table = WorkTable(
+        relid=1, schema="public", name="orders", sql="public.orders", kind="r", rows=1e6,
+        pages=1e4, visible_fraction=1.0,
+    )  # fmt: skip
+    index = NewIndex(1, ("user_id",))
+    sql = "CREATE INDEX CONCURRENTLY orders_user_id_idx ON public.orders (user_id)"
+    finding = Finding(
+        rule="index.missing", severity="warning", subject=Subject("index", "orders_user_id_idx"),
+        title="", why="cost 7,500 → 20",
+        remedy=Remedy((sql,), ("DROP INDEX CONCURRENTLY x",), False, "SHARE UPDATE EXCLUSIVE"),
+    )  # fmt: skip
+    gain = Gain(statement="7", cost_before=7_500.0, cost_after=20.0, key=(10, 5, 7, True))
+    made = Advised(
+        index=index, table=table, finding=finding, size_bytes=1e6, gains=(gain,), verified=False
+    )
+    return Advice(
+        indexes=(made,), verified_by="none", seconds=0.1, questions=3, complete=True,
+        cost_before=7_500.0, cost_after=20.0,
+    )  # fmt: skip
+
+
+async def test_the_busiest_statements_are_planned_by_themselves() -> None:
+    served = source()
+    served.answers[Advise] = advice()
+    served.answers[StatementPlanOf] = SourceError("not now")
+    groups = {"statements": Group((Statement, Running, Role, StatementText), 0, 1)}
+    async with running(
+        served, first_pane="overview", rules=MISSING_RULES, groups=groups, readings=1
+    ) as pilot:
+        app = app_of(pilot)
+        app.schedule.interval = 0.05
+        for number in range(6):
+            served.set(statement(7, calls=9 + number, total_exec_time=1e3 * (number + 2)))
+            await read_again(pilot)
+            await pilot.pause(0.2)
+        await app.workers.wait_for_complete()
+        await read_again(pilot)
+        shown = screen_text(pilot)
+        assert [a.keys for a in served.asked if isinstance(a, Advise)] == [((10, 5, 7, True),)]
+        assert "orders (user_id) is missing: “SELECT seven…” would cost 20.0 instead" in shown
+        assert "CREATE INDEX CONCURRENTLY orders_user_id_idx" in shown
+        await pilot.press("e")
+        await pilot.pause()
+        await app.workers.wait_for_complete()
+        assert StatementPlanOf(key=(10, 5, 7, True)) in served.asked

@@ -12,8 +12,9 @@ from pgtop.advice import Facts, Verdict
 from pgtop.advice.summary import Entry, causes, entries, nothing_found, said
 from pgtop.analysis import units
 from pgtop.analysis.workload import Workload
+from pgtop.model.advice import Advice
 from pgtop.model.finding import Finding, Remedy
-from pgtop.model.sample import SourceError
+from pgtop.model.sample import Sample, SourceError
 from pgtop.model.statement import StatementKey
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.ui.finding_text import finding_text, no_ddl
@@ -176,10 +177,15 @@ class OverviewPane(LivePane):
         if entry is None or workload is None or workload.now is None:
             return None
         subject = entry.worst.subject
-        wanted = entry.worst.evidence.get("queryid", subject.name)
-        if subject.kind != "statement" and "queryid" not in entry.worst.evidence:
-            return None
-        return next((key for key in workload.now.rows if str(key[2]) == str(wanted)), None)
+        if subject.kind == "statement":
+            keys = workload.now.rows
+            return next((key for key in keys if str(key[2]) == subject.name), None)
+        advice = self.facts.samples.get(Advice)
+        for found in advice.rows if isinstance(advice, Sample) else ():
+            for advised in found.indexes:
+                if advised.finding.key == entry.worst.key:
+                    return cast("StatementKey | None", advised.gains[0].key)
+        return None
 
     def action_why_not(self) -> None:
         """Every check and how it ended; what could not be read and what would help."""
