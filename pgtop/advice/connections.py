@@ -67,9 +67,11 @@ def judged(
 
 def forecast(bound: Bound, found: Connections) -> float | None:
     """Seconds until it is full; None where it does not grow, or too little to tell."""
-    slope = found.growth_per_s(bound, limits.TREND_S, limits.TREND_LEAST_S)
-    grown = found.grown(bound, limits.TREND_S)
-    if not slope or slope <= 0 or grown < max(2.0, bound.limit * limits.GROWN):
+    growth = found.growth(bound, limits.TREND_S, limits.TREND_LEAST_S)
+    if growth is None:
+        return None
+    slope, grown = growth
+    if slope <= 0 or grown < max(2.0, bound.limit * limits.GROWN):
         return None
     return bound.free / slope
 

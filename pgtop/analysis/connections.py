@@ -241,21 +241,24 @@ class Connections:
         """How a limit was used."""
         return self.levels.get(bound.key, ())
 
-    def growth_per_s(self, bound: Bound, over_s: float, least_s: float) -> float | None:
-        """Slots a second by least squares over the last `over_s`; None below `least_s` or three
-        readings."""
+    def growth(self, bound: Bound, over_s: float, least_s: float) -> tuple[float, float] | None:
+        """(slots a second, slots in all) over the last `over_s`, by least squares.
+
+        None below `least_s` or three readings. (0, 0) where the level swings by more than it
+        grew: twice the deviation from the line.
+        """
         points = [(t, n) for t, n in self.level(bound) if t >= self.at - over_s]
         if len(points) < 3 or points[-1][0] - points[0][0] < least_s:
             return None
         mean_t = sum(t for t, _ in points) / len(points)
         mean_n = sum(n for _, n in points) / len(points)
         square = sum((t - mean_t) ** 2 for t, _ in points)
-        return sum((t - mean_t) * (n - mean_n) for t, n in points) / square
-
-    def grown(self, bound: Bound, over_s: float) -> int:
-        """Slots that were taken over the last `over_s`, from the first to the last reading."""
-        points = [n for t, n in self.level(bound) if t >= self.at - over_s]
-        return points[-1] - points[0] if points else 0
+        slope = sum((t - mean_t) * (n - mean_n) for t, n in points) / square
+        rest = sum((n - mean_n - slope * (t - mean_t)) ** 2 for t, n in points)
+        grown = slope * (points[-1][0] - points[0][0])
+        if abs(grown) <= 2 * (rest / len(points)) ** 0.5:
+            return 0.0, 0.0
+        return slope, grown
 
     def stands_still(self, bound: Bound, for_s: float, step: float) -> bool:
         """Whether the level moved by no more than `step` for so long."""

@@ -226,7 +226,7 @@ def movement(found: Connections, rows: Sequence[PoolRow]) -> Line:
         pieces.append((f"   first to bite: {bound_name(first)}, {first.free} free", "dim"))
         if eta is not None:
             pieces.append((f", full in ≈ {units.age(eta)}", "warning"))
-        elif found.growth_per_s(first, limits.TREND_S, limits.TREND_LEAST_S) is not None:
+        elif found.growth(first, limits.TREND_S, limits.TREND_LEAST_S) is not None:
             pieces.append((", does not grow", "dim"))
     return Line(tuple(pieces))
 

@@ -137,6 +137,21 @@ def test_the_last_slots_are_a_warning_and_none_left_is_critical() -> None:
     assert "refused" in critical.title
 
 
+def test_growth_far_from_the_limit_is_a_start() -> None:
+    assert found(facts(*[(*clients(n, start=5.0),) for n in (10, 20, 30, 40, 50, 60)])) == []
+
+
+def test_a_few_more_or_less_are_no_growth() -> None:
+    seen = facts(*[(*clients(n, start=5.0),) for n in (84, 85, 84, 86, 85, 84, 86)])
+    assert found(seen) == []
+
+
+def test_a_level_that_swings_does_not_stand_still() -> None:
+    levels = [80, 88, 95] * 43 + [95]
+    (finding,) = found(facts(*[(*clients(n, start=60.0),) for n in levels], gap=5.0))
+    assert finding.severity == "warning"
+
+
 def test_a_roles_limit_is_told_under_its_name() -> None:
     limit = ConnectionLimit("role", "web", 10)
     (finding,) = found(facts((limit, *clients(10, start=30.0)), (limit, *clients(10, start=30.0))))
