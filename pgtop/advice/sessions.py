@@ -44,16 +44,17 @@ def blocking(facts: Facts) -> Iterator[Finding]:
     """The root of a tree of sessions that wait for locks."""
     facts.rows(LockWait)  # the reason where locks cannot be read
     blocks = facts.get(Blocks)
-    unsure = False
+    unsure = named = False
     for root in blocks.roots:
         if root.kind == "gone":
             continue
         waited = blocks.longest_s(root)
         if waited >= limits.BLOCKED_S:
+            named = True
             yield _blocked(root, waited)
         elif _maybe_long(root, blocks):
             unsure = True
-    if unsure:
+    if unsure and not named:
         raise NeedsTime("how long they wait for a lock shows after more readings (before 14)")
 
 

@@ -10,6 +10,10 @@ from pgtop.analysis.blocking import Root, forest
 from pgtop.model.sample import Sample
 from pgtop.model.session import LockHolder, LockWait, Prepared, Session
 
+Waiter = tuple[int, float | None, float | None]
+"""pid, backend_start, query_start: a busy client is often seen waiting, each time in another
+statement."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blocks:
@@ -21,8 +25,8 @@ class Blocks:
     """The server's clock."""
 
     roots: tuple[Root, ...] = ()
-    seen: Mapping[tuple[int, float | None], float] = field(default_factory=dict)
-    """Session -> the reading in which it was first seen waiting, without a pause since."""
+    seen: Mapping[Waiter, float] = field(default_factory=dict)
+    """Who waits -> the reading in which it was first seen to, without a pause since."""
 
     sessions: Mapping[int, Session] = field(default_factory=dict)
     """By pid."""
@@ -40,7 +44,7 @@ class Blocks:
         rows: tuple[Session, ...] = held[Session].rows
         sessions = {row.pid: row for row in rows}
         waits = {wait.pid: wait for wait in held[LockWait].rows}
-        keys = [sessions[pid].key if pid in sessions else (pid, None) for pid in waits]
+        keys = [_waiter(pid, sessions) for pid in waits]
         return Blocks(
             at=at,
             roots=forest(rows, waits.values(), _rows(held, LockHolder), _rows(held, Prepared), at),
@@ -57,15 +61,18 @@ class Blocks:
             return None, True
         if wait.wait_start is not None:
             return max(0.0, self.at - wait.wait_start), True
-        session = self.sessions.get(pid)
-        key = session.key if session is not None else (pid, None)
-        return self.at - self.seen.get(key, self.at), False
+        return self.at - self.seen.get(_waiter(pid, self.sessions), self.at), False
 
     def longest_s(self, root: Root) -> float:
         """How long the first of those behind a root has waited, at least."""
         waited = (self.waited_s(node.pid)[0] for depth, node in root.node.walk() if depth)
         own = self.waited_s(root.node.pid)[0]  # of a ring all wait
         return max((own or 0.0, *(each or 0.0 for each in waited)))
+
+
+def _waiter(pid: int, sessions: Mapping[int, Session]) -> Waiter:
+    session = sessions.get(pid)
+    return (pid, None, None) if session is None else (*session.key, session.query_start)
 
 
 def _rows(held: Mapping[type[Any], Sample[Any]], row_type: type[Any]) -> tuple[Any, ...]:

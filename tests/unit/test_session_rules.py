@@ -117,6 +117,20 @@ def test_before_14_a_wait_is_as_long_as_it_was_seen() -> None:
     assert one.evidence["waited_s"] == 6.0
 
 
+def test_what_is_known_is_told_although_another_wait_is_not() -> None:
+    rows = [session(p) for p in (1, 2, 3, 4)]
+    waits = [lock_wait(2, 1), lock_wait(4, 3, wait_start=None)]
+    assert len(found("locks.blocking", facts_of([*rows, *waits]))) == 1
+
+
+def test_before_14_a_client_that_waits_often_does_not_wait_long() -> None:
+    looks = [
+        [session(1), session(2, query_start=NOW + n), lock_wait(2, 1, wait_start=None)]
+        for n in range(0, 20, 2)
+    ]
+    assert found("locks.blocking", facts_of(*looks)) == []
+
+
 def test_what_a_hidden_root_does_is_not_guessed() -> None:
     (one,) = found("locks.blocking", blocked(state=None, backend_type=None, hidden=True))
     assert "hidden from this role" in one.title
