@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from pgtop.model.finding import Finding, Subject
 from pgtop.model.vacuum import DatabaseAge, HorizonHolder, VacuumBlock
 from pgtop.ui.panes.autovacuum import AutovacuumPane
 from pgtop.ui.vacuum_composer import Composer
@@ -282,6 +283,29 @@ async def test_many_small_tables_are_one_line() -> None:
         await pilot.press("s")
         await pilot.pause()
         assert pane(pilot).table.row_count == 300
+
+
+async def test_a_finding_leads_to_its_row_small_folded_filtered_or_toast() -> None:
+    many = [table(21000 + n, relname=f"s{n}", relpages=1, reltuples=5.0) for n in range(300)]
+    toast = table(30001, relname="pg_toast_20001", schemaname="pg_toast", relkind="t", **BIG)
+    events = table(20001, relname="events", reltoastrelid=30001, **BIG)
+    found = FakeSource(*settings_rows(), events, toast, *many)
+    async with running(found, size=(120, 40), first_pane="autovacuum") as pilot:
+        tab = pane(pilot)
+        assert 21007 not in tab.table.keys
+        for subject, relid in (
+            (Subject("table", "s7", schema="public"), 21007),
+            (Subject("table", "events", schema="public"), 20001),
+            (Subject("table", "events", schema="public", of="toast"), 30001),
+        ):
+            tab.filter_text = "s299"
+            tab.refilter()
+            tab.seek(Finding("autovacuum.late", "notice", subject, "", ""))
+            await pilot.pause()
+            assert tab.table.keys[tab.table.cursor_index] == relid
+            assert tab.filter_text == "" or relid in tab.table.keys
+        assert tab.key_of(Subject("setting", "autovacuum")) is None
+        assert tab.key_of(Subject("table", "s7", schema="other")) is None
 
 
 async def test_state_and_name_are_in_view_at_every_width() -> None:

@@ -17,7 +17,7 @@ from pgtop.advice.vacuum_script import Planned, override, prefers_polite, script
 from pgtop.analysis import units
 from pgtop.analysis.vacuum.settings import VacuumSettings
 from pgtop.analysis.vacuum.state import VacuumState
-from pgtop.model.finding import Finding, Remedy
+from pgtop.model.finding import Finding, Remedy, Subject
 from pgtop.model.sample import SourceError
 from pgtop.model.table import IndexPages, Partition, Table, TableUse
 from pgtop.model.vacuum import (
@@ -95,6 +95,9 @@ class AutovacuumPane(LivePane):
         self.marked: dict[int, None] = {}
         """In the order in which they were marked."""
 
+        self._wanted: int | None = None
+        """A table that a finding led to: shown by itself however small."""
+
         self._cases: dict[int, Case] = {}
         self._folded: list[int] = []
         self._sorted: tuple[Mapping[int, float], list[int]] | None = None
@@ -168,7 +171,8 @@ class AutovacuumPane(LivePane):
                 continue
             big = seen.table.size_bytes >= limits.SMALL_BYTES
             trouble = TROUBLE.get(one.word) in ("critical", "warning")
-            if (big or trouble or seen.run) and needle in seen.label.lower():
+            wanted = one.key == self._wanted
+            if (big or trouble or wanted or seen.run) and needle in seen.label.lower():
                 shown.append(one)
         shown.sort(key=_order)
         keys = [one.key for one in shown]
@@ -179,6 +183,11 @@ class AutovacuumPane(LivePane):
         if self.unfolded or needle or len(small) - len(taken) <= FOLD_FROM:
             keys += [relid for relid in small[: MOST_SMALL + len(taken)] if relid not in taken]
             small = small[MOST_SMALL + len(taken) :]
+            taken = set(keys)
+        wanted = self._wanted
+        if wanted in state.tables and wanted not in taken and wanted is not None and not needle:
+            keys.append(wanted)
+            taken.add(wanted)
         if small and not needle:
             self._folded = [relid for relid in small if relid not in taken]
             keys.append(FOLDED)
@@ -218,6 +227,28 @@ class AutovacuumPane(LivePane):
             right.append(("rates after the next sample ", "dim"))
         self.head.styles.height = len(lines)
         self.head.show(Line(lines[0], right), *(Line(line) for line in lines[1:]))
+
+    # -- from a finding ------------------------------------------------------------------
+
+    def key_of(self, subject: Subject) -> int | None:
+        """The table of a finding, or its TOAST table; what is about the server has no row."""
+        state = self._state()
+        if state is None or subject.kind != "table":
+            return None
+        name = (subject.schema, subject.name)
+        found = [t for t in state.tables.values() if (t.schemaname, t.relname) == name]
+        if not found:
+            return None
+        return found[0].reltoastrelid if subject.of == "toast" else found[0].relid
+
+    def settle(self) -> None:
+        """A small table, or one that the filter hides, comes into view once it is sought."""
+        if self._sought is not None and self.table.row_count:
+            key = self.key_of(self._sought.subject)
+            if key is not None and key not in self.table.keys:
+                self._wanted, self.filter_text = key, ""
+                self.refilter()
+        super().settle()
 
     # -- composer ------------------------------------------------------------------------
 
