@@ -183,6 +183,38 @@ def _own_finding(
     )
 
 
+def standby_gone(facts: Facts) -> list[Finding]:
+    """Receivers that streamed while we watched, and do not any more."""
+    standbys, flow = facts.rows(Standby), facts.get(WalFlow)
+    if any(standby.state is None for standby in standbys):
+        raise NotPossible(HIDDEN)
+    here = {standby.identity for standby in standbys}
+    found = []
+    for key, seen in flow.seen.items():
+        since = flow.standbys_at - seen.last
+        steady = seen.last - seen.first >= limits.STEADY_S
+        if key not in here and steady and limits.GONE_S <= since <= limits.GONE_FORGOTTEN_S:
+            found.append(_gone(*key[:2], since, seen.synchronous))
+    return found
+
+
+def _gone(name: str, client: str | None, since: float, synchronous: bool) -> Finding:
+    waits = (
+        ". It was synchronous: unless another stands in, every commit waits" if synchronous else ""
+    )
+    return Finding(
+        rule="replication.standby_gone",
+        severity="warning",
+        subject=Subject("standby", name, of=client),
+        title=f"standby {name} is gone for {units.seconds(since)}",
+        why=f"it streamed to {client or 'a Unix socket'} while pgtop watched and is not connected"
+        f" now{waits}. Without a slot or wal_keep_size the WAL it needs is removed meanwhile",
+        evidence={"gone_s": round(since), "synchronous": synchronous},
+        confidence="proved",
+        no_remedy="no DDL: look at that server and its log, then at the network between",
+    )
+
+
 # -- slots -------------------------------------------------------------------------------
 
 
@@ -321,6 +353,7 @@ def _decoding(slot: Slot, flow: WalFlow, behind: int, rate: float) -> Finding:
 
 REPLICATION_RULES: tuple[Rule, ...] = (
     Rule("replication.lag", lag),
+    Rule("replication.standby_gone", standby_gone),
     Rule("replication.slot_inactive", slot_inactive),
     Rule("replication.decoding_lag", decoding_lag),
 )

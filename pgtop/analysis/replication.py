@@ -74,6 +74,15 @@ class Track:
         return self.times[index - 1] + part * (self.times[index] - self.times[index - 1])
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """When a receiver streamed, by the server's clock."""
+
+    first: float
+    last: float
+    synchronous: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WalFlow:
     """Tracks of WAL itself, of each standby and of each slot."""
@@ -87,6 +96,12 @@ class WalFlow:
     """Position of each standby by its walsender's pid."""
 
     behind: Mapping[int, Track] = field(default_factory=dict)
+    seen: Mapping[tuple[str, str | None, str | None], Seen] = field(default_factory=dict)
+    """Receivers that streamed while we watched, by their identity; gone ones too."""
+
+    standbys_at: float = 0.0
+    """When receivers were last read."""
+
     restart: Mapping[str, Track] = field(default_factory=dict)
     """restart_lsn of each slot."""
 
@@ -130,7 +145,19 @@ class WalFlow:
                     for row in fresh[kind].rows
                     if pick(row) is not None
                 }
+        if Standby in fresh:
+            changes["standbys_at"] = fresh[Standby].taken_at
+            changes["seen"] = self._seen(fresh[Standby])
         return replace(self, **changes)
+
+    def _seen(self, sample: Sample[Standby]) -> Mapping[tuple[str, str | None, str | None], Seen]:
+        at, seen = sample.taken_at, dict(self.seen)
+        for row in sample.rows:
+            if row.state == "streaming":
+                key = row.identity
+                first = seen[key].first if key in seen else at
+                seen[key] = Seen(first, at, row.synchronous)
+        return seen
 
     def lag_s(self, standby: Standby) -> float | None:
         """Seconds since what the standby replayed last was written here.

@@ -76,6 +76,11 @@ class Standby(NamedTuple):
         return self.application_name or self.client_addr or str(self.pid)
 
     @property
+    def identity(self) -> tuple[str, str | None, str | None]:
+        """Name, address and slot: the same when it has reconnected."""
+        return self.name, self.client_addr, self.slot_name
+
+    @property
     def behind(self) -> int | None:
         """Bytes until it has everything: replayed, else written: pg_receivewal flushes only where
         a segment ends."""

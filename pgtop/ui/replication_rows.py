@@ -63,6 +63,7 @@ def rows_of(facts: Facts, findings: tuple[Finding, ...]) -> list[Row]:
     flow = facts.derived.get(WalFlow) or WalFlow()
     made = [
         *(_standby(row, flow) for row in read(facts, Standby)),
+        *_gone(facts, flow),
         *(_slot(row, flow) for row in read(facts, Slot)),
         *(_recovery(row, flow) for row in read(facts, Recovery)),
         *_archiver(facts, flow),
@@ -133,6 +134,25 @@ def _standby(row: Standby, flow: WalFlow) -> Row:
             ("slot", row.slot_name or "none: WAL it needs may be removed"),
         ),
     )  # fmt: skip
+
+
+def _gone(facts: Facts, flow: WalFlow) -> Iterator[Row]:
+    here = {row.identity for row in read(facts, Standby)}
+    for (name, client, slot), seen in flow.seen.items():
+        if (name, client, slot) not in here:
+            gone = units.seconds(flow.standbys_at - seen.last)
+            yield Row(
+                key=("standby", client or name),
+                name=f"standby {name}",
+                state="gone",
+                said=f"streamed to {client or 'a Unix socket'}, not connected for {gone}",
+                more=(
+                    ("gone for", gone),
+                    ("watched before", units.seconds(seen.last - seen.first)),
+                    ("synchronous", "yes" if seen.synchronous else "no"),
+                    ("slot", slot or "none"),
+                ),
+            )
 
 
 def _lag(value: float | None) -> str:

@@ -281,6 +281,23 @@ async def test_a_promotion_while_connected(primary: TestServer) -> None:
             assert not [e for e in refused if "came with PostgreSQL 14" not in e.why]
 
 
+async def test_a_standby_that_is_stopped_is_missed(primary: TestServer) -> None:
+    async with watching(primary.dsn()) as here:
+        with standby(primary) as server:
+            await until_followed(primary, server)
+            for _ in range(5):
+                await here.read(20)
+            assert "replication.standby_gone" not in here.findings()
+        for _ in range(100):
+            await here.read(1)
+            if not [row for row in here.rows(Standby) if row.slot_name is None]:
+                break
+            await asyncio.sleep(0.05)
+        await here.read(40)
+        found = here.findings()["replication.standby_gone"]
+        assert found.subject.name == "standby"
+
+
 async def test_a_crash_is_told_by_the_checkpointer(primary: TestServer) -> None:
     with primary.connect() as conn:
         conn.execute(

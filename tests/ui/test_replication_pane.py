@@ -53,6 +53,17 @@ async def test_a_primary_shows_receivers_slots_archive_and_wal() -> None:
         assert "not replayed yet" in screen_text(pilot)
 
 
+async def test_a_standby_that_left_stays_on_the_screen_as_gone() -> None:
+    source = primary(standby(pid=7))
+    async with running(source, first_pane="replication", size=(140, 30)) as pilot:
+        source.rows[Standby] = ()
+        app_of(pilot).schedule.now(again=True)
+        await read_again(pilot)
+        line = next(x for x in screen_text(pilot).splitlines() if "standby replica" in x)
+        assert "gone" in line
+        assert "not connected for" in line
+
+
 async def test_a_standby_shows_its_own_replay_and_what_it_cancelled() -> None:
     source = primary(
         server(in_recovery=True), place(in_recovery=True),

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from pgtop.advice import Facts, NeedsTime, NotPossible, Rule, judge
-from pgtop.advice.replication import REPLICATION_RULES, decoding_lag, lag, slot_inactive
+from pgtop.advice.replication import (
+    REPLICATION_RULES,
+    decoding_lag,
+    lag,
+    slot_inactive,
+    standby_gone,
+)
 from pgtop.advice.trust import TRUST_RULES, checksum, collation, crash_restarted
 from pgtop.advice.wal import WAL_RULES, archiver_failing, forced, retained
 from pgtop.analysis.replication import Track, WalFlow
@@ -210,6 +216,19 @@ def test_a_standby_says_that_replay_is_paused_late_or_cut_off() -> None:
     assert recovery().lag_s == 0  # whatever the age of the last transaction
     from_archive = recovery(receiver_status=None, receive_position=None)
     assert lag(facts(*[(from_archive,)] * 10)) == []
+
+
+def test_a_standby_that_is_gone_is_missed_where_it_had_streamed() -> None:
+    there, steps = (standby(sync_state="sync"),), ((place(),),)
+    found = only(standby_gone(facts(*[there] * 15, *steps * 8)))
+    assert found.evidence["gone_s"] == 40
+    assert "every commit waits" in found.why
+    assert standby_gone(facts(*[there] * 15, *steps * 3)) == []  # its receiver tries again
+    assert standby_gone(facts(*[there] * 3, *steps * 8)) == []  # hardly a standby
+    assert standby_gone(facts(*[there] * 15, *steps * 8, (standby(pid=8),))) == []  # came back
+    backup = (standby(state="backup"),)
+    assert standby_gone(facts(*[backup] * 15, *steps * 8)) == []
+    assert standby_gone(facts(*[there] * 15, *steps * 800)) == []
 
 
 # -- slots -------------------------------------------------------------------------------

@@ -27,6 +27,16 @@ SILENT_S = 60.0
 WATCHED_S = 8.0
 """Lag must hold over two readings: one burst of WAL is not a standby that falls behind."""
 
+STEADY_S = 60.0
+"""Who streamed for so long was no copy that ended."""
+
+GONE_S = 30.0
+"""A receiver that lost its link tries again every 5 s (wal_retrieve_retry_interval); a standby
+that is restarted takes longer only where it has much to replay."""
+
+GONE_FORGOTTEN_S = 3_600.0
+"""Later it was taken away on purpose, or somebody knows."""
+
 DELAY_STEADY = 0.2
 """Replay lag that stays within this share while everything is flushed at once is a delay
 that somebody set (recovery_min_apply_delay)."""
