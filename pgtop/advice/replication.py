@@ -228,14 +228,21 @@ def slot_inactive(facts: Facts) -> list[Finding]:
         if slot.lost:
             found.append(_lost(slot))
         elif not _left_alone(slot) and (slot.retained_bytes or 0) >= limits.SLOT_NOTICE_BYTES:
-            still = flow.restart.get(slot.slot_name, Track()).still_s
-            if max(still, slot.inactive_s or 0.0) >= limits.SLOT_STILL_S:
+            track, enough = flow.restart.get(slot.slot_name, Track()), _enough(slot)
+            if max(track.still_s, slot.inactive_s or 0.0) >= enough:
                 found.append(_holding(slot, flow, place))
-            elif flow.restart.get(slot.slot_name, Track()).seconds < limits.SLOT_STILL_S:
+            elif track.seconds < enough:
                 short = True
     if short and not found:
         raise NeedsTime("a slot keeps WAL: whether it moves, the next readings tell")
     return found
+
+
+def _enough(slot: Slot) -> float:
+    """Seconds of standing still that tell. The SQL functions move a slot that nobody is seen to
+    use; one that keeps a lot is late even so."""
+    much = (slot.retained_bytes or 0) >= limits.SLOT_WARNING_BYTES
+    return limits.WATCHED_S if much else limits.SLOT_STILL_S
 
 
 def _left_alone(slot: Slot) -> bool:

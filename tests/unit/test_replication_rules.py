@@ -278,6 +278,9 @@ def test_a_slot_that_moves_is_well_and_one_look_is_not_enough() -> None:
     with pytest.raises(NeedsTime):
         slot_inactive(facts(*abandoned(1)))
     assert slot_inactive(facts(*abandoned(1, inactive_s=900.0)))
+    with pytest.raises(NeedsTime):
+        slot_inactive(facts(*abandoned(3)))
+    assert slot_inactive(facts(*abandoned(3, start=2 * GIB)))  # a report watches for 10 s
 
 
 def test_a_lost_slot_keeps_nothing_and_says_why() -> None:
