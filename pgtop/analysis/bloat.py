@@ -53,6 +53,11 @@ PLAYED_PAGES = 12
 PLAYED_ROWS = 60_000
 """How much of a build is played to see how full its pages become."""
 
+WORTH_A_RANGE = 0.02
+"""Two estimates nearer to each other than this are one."""
+
+DEPENDENT = "the more its columns depend on each other, the more a rebuild frees"
+
 TOASTED_ROW = 2_000
 """Mean row beyond which values leave the row for TOAST: statistics then mislead."""
 
@@ -71,6 +76,10 @@ class Bloat:
 
     pages: int | None = None
     """Blocks after a rebuild."""
+
+    most: float | None = None
+    """The fraction, if one of several columns decides the others: the truth lies between it and
+    `fraction`, which takes them as independent. None where that makes little difference."""
 
 
 def unavailable(why: str) -> Bloat:
@@ -131,7 +140,15 @@ def btree(
     shape = _Shape(index, table_rows, tuple(columns), deduplicates)
     leaves, width = shape.leaf_pages(rows)
     why = "its predicate may be about its own columns" if index.indpred else None
-    return _estimated(index.relpages, leaves + _upper_pages(leaves, width) + 1, why)
+    found = _estimated(index.relpages, leaves + _upper_pages(leaves, width) + 1, why)
+    if not shape.may_depend:
+        return found
+    leaves, width = replace(shape, dependent=True).leaf_pages(rows)
+    other = _estimated(index.relpages, leaves + _upper_pages(leaves, width) + 1)
+    if other.fraction is None or found.fraction is None:
+        return found
+    apart = other.fraction - found.fraction >= WORTH_A_RANGE
+    return replace(found, most=other.fraction, why=why or DEPENDENT) if apart else found
 
 
 def deduplicates(index: Index, equal_image: Sequence[bool], nondeterministic: bool) -> bool:
@@ -162,6 +179,14 @@ class _Shape:
     table_rows: float
     columns: tuple[ColumnStatistics, ...]
     deduplicates: bool
+    dependent: bool = False
+    """The column with the most values decides the others: the fewest different keys there can
+    be, where independent columns make the most."""
+
+    @property
+    def may_depend(self) -> bool:
+        """Whether it matters if its columns are independent: equal keys share a posting list."""
+        return len(self.columns) > 1 and self.deduplicates and not self.index.indisunique
 
     def leaf_pages(self, rows: float) -> tuple[float, float]:
         """(leaf pages, bytes of a tuple) for `rows` entries."""
@@ -222,6 +247,9 @@ class _Shape:
             for classes in values
         ):
             return singles
+        if several and self.dependent:
+            values = [max(values, key=lambda classes: sum(number for number, _ in classes))]
+            several = False
         pages = 0.0
         kept = self._kept_share(rows, nulls)
         for combined in itertools.product(*values):
@@ -297,9 +325,7 @@ def _sizes(groups: float, rows: float, kept: float, several: bool) -> Iterator[t
     mean = rows / groups
     if mean >= MANY:
         yield mean, groups
-    elif several:
-        yield from _poisson(mean, groups)
-    elif kept < 1 and mean / kept > MOST_OF_ONE:  # there the two laws are one
+    elif several or (kept < 1 and mean / kept > MOST_OF_ONE):
         yield from _poisson(mean, groups)
     elif kept < 1:
         yield from _binomial(max(1, round(mean / kept)), kept, groups)

@@ -163,7 +163,7 @@ def main() -> None:
     zoo = make_conninfo(dsn, dbname=name)
     try:
         everything: list[tuple[float, float, str]] = []
-        heaps = []
+        heaps, ranges = [], 0
         for state in STATES:
             make(zoo, state)
             found = asyncio.run(estimates(zoo))
@@ -180,19 +180,23 @@ def main() -> None:
                 if answer.fraction is None:
                     print(f"{state:8} {index:18} {true[index]:6.1f}      ? {answer.why}")
                     continue
-                error = 100 * answer.fraction - true[index]
+                low, high = answer.fraction, max(answer.fraction, answer.most or answer.fraction)
+                nearest = min(max(true[index] / 100, low), high)
+                error = 100 * nearest - true[index]
+                ranges += answer.most is not None
                 theirs = other.get(index)
                 errors.append((abs(error), abs((theirs or 0) - true[index]), f"{state}.{index}"))
                 mark = " <--" if abs(error) > 4 else ""
                 if "-v" in sys.argv or mark:
                     print(
                         f"{state:8} {index:18} true {true[index]:.1f}",
-                        f"ours {100 * answer.fraction:.1f} ioguix {theirs or 0:.1f}{mark}",
+                        f"ours {100 * low:.1f}..{100 * high:.1f} ioguix {theirs or 0:.1f}{mark}",
                     )
             everything += errors
             estimated = 100 * (heap.fraction or 0)
             heaps.append(abs(estimated - true_heap))
             print(summary(state, errors, f"true {true_heap:.1f} ours {estimated:.1f}"))
+        print(f"{ranges} of {len(everything)} answers are ranges: their error is the way to them")
         print(summary("all", everything, f"mean {statistics.mean(heaps):.2f} max {max(heaps):.2f}"))
     finally:
         with psycopg.connect(dsn, autocommit=True) as conn:

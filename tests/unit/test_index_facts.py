@@ -92,6 +92,24 @@ def test_few_values_take_six_bytes_a_row() -> None:
     assert 2_730 <= plain.pages <= 2_760
 
 
+def test_columns_that_may_depend_on_each_other_give_a_range() -> None:
+    """(g % 1000, g % 5): the second says nothing new, but 5,000 pairs might exist."""
+    both = index(1, "both", "1 2", reltuples=120_000.0, relpages=150)
+    thousand = column(n_distinct=1000.0)
+    five = column(attnum=2, n_distinct=5.0, freqs=",".join(["0.2"] * 5))
+    found = btree(both, 120_000.0, [thousand, five], deduplicates=True)
+    alone = btree(index(1, "one", reltuples=120_000.0, relpages=150), 120_000.0,
+                  [thousand], deduplicates=True)  # fmt: skip
+    assert found.fraction is not None
+    assert found.most is not None
+    assert alone.fraction is not None
+    assert found.most > found.fraction + 0.02
+    assert found.most == pytest.approx(alone.fraction, abs=0.05)
+    unique = index(1, "both", "1 2", reltuples=120_000.0, relpages=150, flags=1 | 32 | 64 | 128)
+    assert btree(unique, 120_000.0, [thousand, five], deduplicates=True).most is None
+    assert btree(both, 120_000.0, [thousand, five], deduplicates=False).most is None
+
+
 @given(st.floats(0, 1e9), st.floats(-1, 1e6), st.floats(0, 1), st.integers(0, 200))
 def test_any_statistics_give_an_estimate(
     rows: float, distinct: float, null_frac: float, width: int
