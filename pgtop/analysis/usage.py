@@ -97,6 +97,20 @@ class Usage:
         hot = self.rate(TableUse, relid, "n_tup_hot_upd")
         return inserted + max(0.0, updated - (hot or 0.0))
 
+    def hot_lost_per_s(self, relid: int) -> float | None:
+        """Updates of a table that were not HOT although the new row had room on its page, so
+        an index has a column that they changed; None before 16, which does not count the
+        others (n_tup_newpage_upd)."""
+        updated = self.rate(Table, relid, "n_tup_upd")
+        use = self.table_uses.get(relid)
+        if updated is None or use is None or use.n_tup_newpage_upd is None:
+            return None
+        hot = self.rate(TableUse, relid, "n_tup_hot_upd")
+        moved = self.rate(TableUse, relid, "n_tup_newpage_upd")
+        if hot is None or moved is None:
+            return None
+        return max(0.0, updated - hot - moved)
+
     def hit_fraction(self, indexrelid: int, least: int = 1_000) -> float | None:
         """Blocks found in shared buffers, since the reset; None below `least` blocks."""
         use = self.indexes.get(indexrelid)

@@ -10,8 +10,9 @@ from pgtop.analysis.bloat import Bloat
 from pgtop.model.finding import Finding
 from pgtop.model.index import Definition, IndexBuild
 from pgtop.model.sample import SourceError
+from pgtop.model.vacuum import VacuumBlock
 from pgtop.terminal.safe import safe
-from pgtop.ui.index_rows import SUPPORT, IndexRow, KeyRow, TableRow
+from pgtop.ui.index_rows import SUPPORT, AdvisedRow, IndexRow, KeyRow, TableRow, hot_lost
 from pgtop.ui.text import sql_text
 
 
@@ -30,7 +31,14 @@ def index_text(
         text.append(f"{safe(row.index.ident)}: {safe(known.why)}\n")
     else:
         text.append(f"{safe(row.index.ident)}   asking for its definition …\n", "dim")
+    _lock(text, row.lock)
     text.append(f"bloat {bloat_words(row.bloat)}\n")
+    lost, alone = hot_lost(row.found, row.index)
+    if lost:
+        of = "" if alone else "; the table's indexes together, which of them is not counted"
+        text.append(
+            f"{units.rate(lost)} updates/s are not HOT because an indexed column changes{of}\n"
+        )
     for build in builds:
         if build.relid == row.index.indrelid:
             text.append(f"{build_words(build)}\n", "bold")
@@ -47,7 +55,9 @@ def bloat_words(bloat: Bloat) -> str:
         return f"not estimated: {bloat.why}"
     how = "measured" if bloat.source == "measured" else "≈ estimated from statistics"
     wasted = f"{units.size(bloat.bytes)}, {units.percent(bloat.fraction)}"
-    if bloat.bytes < 0:
+    if bloat.most is not None:
+        wasted = f"{wasted} to {units.percent(bloat.most)}"
+    if bloat.bytes < 0 and bloat.most is None:
         wasted = f"none: a rebuild would take {units.size(-bloat.bytes)} more"
     return f"{wasted}   {how}" + (f"; {bloat.why}" if bloat.why else "")
 
@@ -74,9 +84,17 @@ def table_text(row: TableRow) -> Text:
             f"read whole {units.count(use.seq_scan)} times,"
             f" {units.count(use.seq_tup_read)} rows by that\n"
         )
+    _lock(text, row.lock)
     text.append(f"bloat {bloat_words(row.bloat)}\n")
     _findings(text, row.findings)
     return text
+
+
+def _lock(text: Text, lock: VacuumBlock | None) -> None:
+    if lock is not None:
+        held = f" for {units.seconds(lock.xact_s)}" if lock.xact_s is not None else ""
+        who = f", {safe(lock.role)}" if lock.role else ""
+        text.append(f"locked: pid {lock.pid}{who} holds ACCESS EXCLUSIVE{held}\n", "bold")
 
 
 def key_text(row: KeyRow) -> Text:
@@ -89,6 +107,14 @@ def key_text(row: KeyRow) -> Text:
     )
     if not row.findings:
         text.append("no finding: nothing was deleted there, or the table is small\n")
+    _findings(text, row.findings)
+    return text
+
+
+def advised_text(row: AdvisedRow) -> Text:
+    """Everything about an index that was advised."""
+    subject = row.finding.subject
+    text = Text(f"{safe(subject.name)} on {safe(subject.of or '')}: not built\n", "bold")
     _findings(text, row.findings)
     return text
 

@@ -13,6 +13,7 @@ from pgtop.analysis.bloat import Bloat
 from pgtop.model.finding import Finding
 from pgtop.model.index import ForeignKey, Index, IndexUse
 from pgtop.model.table import Table, TableUse
+from pgtop.model.vacuum import VacuumBlock
 from pgtop.ui.live_table import Cell, Column, Tone
 
 NOISE_FRACTION = 0.10
@@ -30,6 +31,8 @@ class IndexRow:
     index: Index
     columns: str | None
     findings: tuple[Finding, ...]
+    lock: VacuumBlock | None = None
+    """Who keeps everybody from it, or from its table."""
 
     @property
     def key(self) -> int:
@@ -49,6 +52,7 @@ class TableRow:
     found: IndexFacts
     table: Table
     findings: tuple[Finding, ...]
+    lock: VacuumBlock | None = None
 
     @property
     def key(self) -> int:
@@ -77,6 +81,24 @@ class KeyRow:
         return self.foreign_key.oid
 
 
+@dataclass(frozen=True, slots=True)
+class AdvisedRow:
+    """An index that was advised, in view."""
+
+    finding: Finding
+    place: int
+
+    @property
+    def key(self) -> int:
+        """Below zero: it has no oid."""
+        return -1 - self.place
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Its only one."""
+        return (self.finding,)
+
+
 Sort = Callable[[IndexFacts, Any], Any]
 
 _SORTABLE: Callable[[Any], Any] = lambda row: None  # noqa: E731 - the pane sorts by SORTS
@@ -93,6 +115,7 @@ INDEX_SORTS: Mapping[str, Sort] = {
     "scans/s": lambda f, i: f.usage.scans_per_s(i.indexrelid),
     "last": lambda f, i: _last_scan(f, i),
     "writes": lambda f, i: f.usage.entries_per_s(i.indrelid),
+    "hot": lambda f, i: hot_lost(f, i)[0],
     "hit": lambda f, i: f.usage.hit_fraction(i.indexrelid),
     "index": lambda f, i: i.ident,
 }
@@ -138,6 +161,7 @@ def index_columns() -> tuple[Column[IndexRow], ...]:
         Column("writes", "writes/s",
                lambda r: units.rate(r.found.usage.entries_per_s(r.index.indrelid)), 8,
                sort=_SORTABLE, from_width=110),
+        Column("hot", "HOT lost/s", _hot_lost, 10, sort=_SORTABLE, from_width=150),
         Column("scans", "scans", lambda r: units.count(scans(r.found, r.index)), 7,
                sort=_SORTABLE, from_width=90),
         Column("hit", "hit", _hit_cell, 6, sort=_SORTABLE, descending=False, from_width=140),
@@ -150,13 +174,41 @@ def bloat_cell(bloat: Bloat) -> Cell:
     """Wasted bytes and their share; `?` where it is not known, `·` for noise."""
     if bloat.bytes is None or bloat.fraction is None:
         return (("–" if bloat.why and bloat.why.startswith("small") else "?", "dim"),)
-    text = f"{units.size(max(bloat.bytes, 0.0))} {units.percent(max(bloat.fraction, 0.0)):>5}"
+    share = units.percent(max(bloat.fraction, 0.0))
+    if bloat.most is not None and bloat.most > 0:
+        share = f"{share.removesuffix(' %')}–{units.percent(bloat.most)}"
+    text = f"{units.size(max(bloat.bytes, 0.0))} {share:>5}"
     if bloat.source == "measured":
         text = f"={text}"
-    elif abs(bloat.fraction) < NOISE_FRACTION:
+    elif max(abs(bloat.fraction), bloat.most or 0.0) < NOISE_FRACTION:
         return ((text, "dim"),)
     loud = bloat.fraction >= LOUD_FRACTION and bloat.bytes >= LOUD_BYTES
     return ((text, "warning" if loud else ""),)
+
+
+def hot_lost(found: IndexFacts, index: Index) -> tuple[float | None, bool]:
+    """(updates a second that were not HOT because of an index, whether it is this one).
+
+    The server counts them by table, so of several indexes each may be the cause. BRIN is
+    none from 16 on (heapam.c: amsummarizing).
+    """
+    version = found.server.version_num if found.server else 0
+    brin = version >= 160000
+    if brin and index.amname == "brin":
+        return 0.0, True
+    blocking = [
+        other
+        for other in found.by_table.get(index.indrelid, ())
+        if other.indisready and not (brin and other.amname == "brin")
+    ]
+    return found.usage.hot_lost_per_s(index.indrelid), len(blocking) == 1
+
+
+def _hot_lost(row: IndexRow) -> Cell:
+    lost, alone = hot_lost(row.found, row.index)
+    if lost is None:
+        return units.UNKNOWN
+    return units.rate(lost) if alone or not lost else f"≤{units.rate(lost)}"
 
 
 def _last_cell(row: IndexRow) -> Cell:
@@ -184,7 +236,7 @@ def _hit_cell(row: IndexRow) -> Cell:
 def flags_cell(row: IndexRow) -> Cell:
     """What it is, and what is wrong with it first."""
     index = row.index
-    words: list[tuple[str, Tone]] = []
+    words: list[tuple[str, Tone]] = [LOCKED] if row.lock is not None else []
     if not index.indisvalid:
         words.append(("building", "notice") if index.builder_pid else ("invalid", "warning"))
     if index.indisprimary:
@@ -206,10 +258,13 @@ def flags_cell(row: IndexRow) -> Cell:
     return tuple((f"{text} ", tone) for text, tone in words) or ((units.NOTHING, "dim"),)
 
 
+LOCKED: tuple[str, Tone] = ("locked", "warning")
+
 TAGS = {
     "index.unused": "unused", "index.duplicate": "duplicate", "index.redundant": "redundant",
     "index.invalid": "invalid", "index.bloated": "bloated",
     "index.low_cardinality": "few values", "index.missing_fk": "no index",
+    "index.missing": "advised",
     "table.bloated": "bloated", "table.stale_statistics": "not analysed",
 }  # fmt: skip
 
@@ -249,9 +304,14 @@ def table_columns() -> tuple[Column[TableRow], ...]:
         Column("hot", "HOT", _hot_cell, 6, sort=_SORTABLE, descending=False, from_width=80),
         Column("dead", "dead", lambda r: units.count(r.table.n_dead_tup), 8, sort=_SORTABLE),
         Column("hit", "hit", _table_hit, 6, from_width=130),
-        Column("table", "table", lambda r: (*tags(r.findings), (r.table.ident, "")), 24, "left",
+        Column("table", "table", _table_name, 24, "left",
                _SORTABLE, descending=False, frozen=True, flex=True),
     )  # fmt: skip
+
+
+def _table_name(row: TableRow) -> Cell:
+    locked = (("locked ", "warning"),) if row.lock is not None else ()
+    return (*locked, *tags(row.findings), (row.table.ident, ""))
 
 
 def _indexes_cell(row: TableRow) -> Cell:
@@ -276,18 +336,34 @@ def _table_hit(row: TableRow) -> Cell:
 SUPPORT = {0: "none", 1: "weak", 2: "a part", 3: "full"}
 
 
-def key_columns() -> tuple[Column[KeyRow], ...]:
-    """The columns of the view of foreign keys without an index."""
+def key_columns() -> tuple[Column[KeyRow | AdvisedRow], ...]:
+    """The columns of the view of what is missing: advised indexes, bare foreign keys."""
     return (
-        Column("size", "reads", lambda r: units.size(r.pages * 8192), 8),
-        Column("deleted", "deleted",
-               lambda r: units.count(r.found.usage.deleted(r.foreign_key.confrelid)), 8),
-        Column("support", "index", lambda r: SUPPORT[r.support], 7, "left"),
-        Column("key", "foreign key", _key_cell, 30, "left", frozen=True, flex=True),
+        Column("size", "reads", _reads_cell, 8),
+        Column("deleted", "deleted", _deleted_cell, 8),
+        Column("support", "index", _support_cell, 7, "left"),
+        Column("key", "foreign key, or index advised", _key_cell, 30, "left", frozen=True,
+               flex=True),
     )  # fmt: skip
 
 
-def _key_cell(row: KeyRow) -> Cell:
+def _reads_cell(row: KeyRow | AdvisedRow) -> Cell:
+    return units.size(row.pages * 8192) if isinstance(row, KeyRow) else units.NOTHING
+
+
+def _deleted_cell(row: KeyRow | AdvisedRow) -> Cell:
+    if isinstance(row, AdvisedRow):
+        return units.NOTHING
+    return units.count(row.found.usage.deleted(row.foreign_key.confrelid))
+
+
+def _support_cell(row: KeyRow | AdvisedRow) -> Cell:
+    return SUPPORT[row.support] if isinstance(row, KeyRow) else "advised"
+
+
+def _key_cell(row: KeyRow | AdvisedRow) -> Cell:
+    if isinstance(row, AdvisedRow):
+        return ((row.finding.title, "warning" if row.finding.severity != "notice" else ""),)
     tables, key = row.found.usage.tables, row.foreign_key
     child, parent = tables.get(key.conrelid), tables.get(key.confrelid)
     return (

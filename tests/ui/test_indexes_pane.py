@@ -14,9 +14,10 @@ from pgtop.model.index import (
 )
 from pgtop.model.sample import SourceError
 from pgtop.model.table import Table
+from pgtop.model.vacuum import VacuumBlock
 from tests.factories import STARTED
 from tests.hostile import CORPUS
-from tests.ui.driving import read_again, running, screen_text, segments, settle
+from tests.ui.driving import app_of, read_again, running, screen_text, segments, settle
 from tests.ui.fakes import FakeSource
 
 VALID, READY, LIVE = 32, 64, 128
@@ -105,6 +106,39 @@ async def test_a_locked_index_is_said_in_its_own_row_only() -> None:
         await settle(pilot)
         assert "locked by another session" in screen_text(pilot)
         assert "by_user_day on public.orders" in screen_text(pilot)
+
+
+async def test_rows_behind_an_exclusive_lock_say_so_and_no_others() -> None:
+    lock = VacuumBlock(
+        20_000, 99, "AccessExclusiveLock", True, "deploy", "", "active", "", 30.0, STARTED, False
+    )
+    wanted = lock._replace(relid=20_001, granted=False)
+    weaker = lock._replace(relid=20_001, mode="ShareUpdateExclusiveLock")
+    other = index(9, "elsewhere", "1", indrelid=20_001, table_ident="public.other")
+    more = (table(20_001, "other"), other, lock, wanted, weaker)
+    async with running(shop(60, *more), size=(150, 30), first_pane="indexes") as pilot:
+        lines = screen_text(pilot).split("\n")
+        assert "locked" in next(line for line in lines if "by_note" in line)
+        assert "locked" not in next(line for line in lines if "elsewhere" in line)
+        await pilot.press("T")
+        lines = screen_text(pilot).split("\n")
+        assert "locked" in next(line for line in lines if "public.orders" in line)
+        assert "locked" not in next(line for line in lines if "public.other" in line)
+        pane = app_of(pilot).panes["indexes"]
+        pane.table.move_to(20_000)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "pid 99, deploy holds ACCESS EXCLUSIVE for 30.0 s" in screen_text(pilot)
+
+
+async def test_ascii_alone_where_the_terminal_has_no_more() -> None:
+    async with running(
+        shop(), size=(150, 30), first_pane="indexes", config={"ascii": True}
+    ) as pilot:
+        for key in ("enter", "u", "d", "T", "m", "b", "i"):
+            await pilot.press(key)
+            await settle(pilot)
+            assert screen_text(pilot).isascii(), key
 
 
 async def test_the_foot_has_the_ddl_and_its_undo() -> None:

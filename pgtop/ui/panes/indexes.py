@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from collections.abc import Sequence as Listed
 from typing import Any, ClassVar, cast
 
@@ -17,7 +18,7 @@ from pgtop.advice.indexes import bare_keys, unused_candidates
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
 from pgtop.analysis.bloat import LEAST_PAGES
-from pgtop.model.finding import Finding
+from pgtop.model.finding import Finding, Subject
 from pgtop.model.index import (
     ColumnStatistics,
     CounterWindow,
@@ -38,13 +39,14 @@ from pgtop.model.index import (
 )
 from pgtop.model.sample import SourceError
 from pgtop.model.table import Partition, Table, TableUse
-from pgtop.model.vacuum import HorizonHolder
+from pgtop.model.vacuum import HorizonHolder, VacuumBlock
 from pgtop.terminal.safe import safe
 from pgtop.ui.detail import Detail
-from pgtop.ui.index_detail import index_text, key_text, table_text
+from pgtop.ui.index_detail import advised_text, index_text, key_text, table_text
 from pgtop.ui.index_rows import (
     INDEX_SORTS,
     TABLE_SORTS,
+    AdvisedRow,
     IndexRow,
     KeyRow,
     TableRow,
@@ -101,6 +103,7 @@ class IndexesPane(LivePane):
     LANES: ClassVar[Lanes] = {
         Index: 120, IndexUse: 10, Table: 60, TableUse: 60, Partition: 120, OperatorClass: 600,
         CounterWindow: 60, IndexBuild: 0, ForeignKey: 120, Sequence: 120, HorizonHolder: 60,
+        VacuumBlock: 5,
     }  # fmt: skip
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -118,6 +121,7 @@ class IndexesPane(LivePane):
         self.mode = "all"
         self.found: IndexFacts | None = None
         self._names: dict[int, str] = {}
+        self._locks: dict[int, VacuumBlock] = {}
         self._tags: dict[tuple[str | None, str], tuple[Finding, ...]] = {}
         self._judged: Any = None
         self._order: tuple[tuple[Any, ...], list[Index]] | None = None
@@ -146,6 +150,11 @@ class IndexesPane(LivePane):
             self.table.empty = f"{reason} …"
             return
         self._collect_findings()
+        self._locks = {
+            lock.relid: lock
+            for lock in optional(facts, VacuumBlock)
+            if lock.granted and lock.mode == "AccessExclusiveLock"
+        }
         if self.mode == "tables":
             shown = self._show_tables(found)
         elif self.mode == "missing":
@@ -176,7 +185,11 @@ class IndexesPane(LivePane):
         self.table.show(
             [row.indexrelid for row in rows],
             lambda at: IndexRow(
-                found, rows[at], self._names.get(rows[at].indexrelid), self._of(rows[at])
+                found,
+                rows[at],
+                self._names.get(rows[at].indexrelid),
+                self._of(rows[at]),
+                self._locks.get(rows[at].indexrelid) or self._locks.get(rows[at].indrelid),
             ),
         )
         return len(rows)
@@ -257,7 +270,9 @@ class IndexesPane(LivePane):
         self._use(table_columns())
         self.table.show(
             [row.relid for row in rows],
-            lambda at: TableRow(found, rows[at], self._of_table(rows[at])),
+            lambda at: TableRow(
+                found, rows[at], self._of_table(rows[at]), self._locks.get(rows[at].relid)
+            ),
         )
         return len(rows)
 
@@ -276,9 +291,16 @@ class IndexesPane(LivePane):
             findings = self._tags.get((schema, key.conname), ())
             rows.append(KeyRow(found, key, support, pages, findings))
         rows.sort(key=lambda row: (not row.findings, -row.pages))
+        every: list[AdvisedRow | KeyRow] = [*self._advised(), *rows]
         self._use(key_columns())
-        self.table.show([row.key for row in rows], rows.__getitem__)
-        return len(rows)
+        self.table.show([row.key for row in every], every.__getitem__)
+        return len(every)
+
+    def _advised(self) -> list[AdvisedRow]:
+        """Indexes that were advised for statements, the worst missed first."""
+        verdict = self.frame.verdict
+        found = [f for f in (verdict.findings if verdict else ()) if f.rule == "index.missing"]
+        return [AdvisedRow(finding, place) for place, finding in enumerate(found)]
 
     def _empty_words(self) -> str:
         if self.filter_text:
@@ -289,7 +311,7 @@ class IndexesPane(LivePane):
             "duplicate": "no index repeats another",
             "bloated": "no index is known to be bloated",
             "invalid": "all indexes are valid",
-            "missing": "every foreign key has an index",
+            "missing": "every foreign key has an index; I on a statement in Queries looks for more",
             "tables": "no table in this database",
         }[self.mode]
 
@@ -418,6 +440,28 @@ class IndexesPane(LivePane):
         """`<`, `>` or a click on a head chose a column."""
         self.refilter()
 
+    def seek(self, finding: Finding) -> None:
+        """An index that was advised stands in the view of what is missing."""
+        if finding.rule == "index.missing" and self.mode != "missing":
+            self.action_view("missing")
+        super().seek(finding)
+
+    def key_of(self, subject: Subject) -> Hashable | None:
+        """The row of an index by its name, advised or there."""
+        if self.mode == "missing":
+            return next((r.key for r in self._advised() if r.finding.subject == subject), None)
+        every = self.found.by_table.values() if self.found is not None else ()
+        return next(
+            (
+                index.indexrelid
+                for indexes in every
+                for index in indexes
+                if subject.kind == "index"
+                and (index.schemaname, index.relname) == (subject.schema, subject.name)
+            ),
+            None,
+        )
+
     def offered(self) -> tuple[Finding, ...]:
         """What `a` keeps: the row's findings that have a remedy."""
         row = self.table.cursor_row
@@ -523,6 +567,8 @@ class IndexesPane(LivePane):
             text = table_text(row)
         elif isinstance(row, KeyRow):
             text = key_text(row)
+        elif isinstance(row, AdvisedRow):
+            text = advised_text(row)
         else:
             text = Text(safe(self._empty_words()))
         shown.first().show(text)
