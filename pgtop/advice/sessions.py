@@ -26,9 +26,10 @@ def subject(session: Session) -> Subject:
 
 
 def who(session: Session) -> str:
-    """`web@10.0.0.7 app`: user, client and application, as far as known."""
+    """`web@10.0.0.7 (app)`: user, client and application, as far as known."""
     client = f"@{session.client_addr}" if session.client_addr else ""
-    return f"{session.usename or '?'}{client} {session.application_name or ''}".rstrip()
+    application = f" ({session.application_name})" if session.application_name else ""
+    return f"{session.usename or '?'}{client}{application}"
 
 
 def said(session: Session | None) -> str:
@@ -199,7 +200,7 @@ def _idle(found: list[tuple[float, Session]], behind: dict[int, int]) -> Finding
             f"{', the longest' if many else ''} for {units.seconds(age)}"
         ),
         why=(
-            f"pid {oldest.pid}, {who(oldest)} on {oldest.datname}, holds {held};"
+            f"pid {oldest.pid}, {who(oldest)} on {oldest.datname}, keeps {held};"
             f" last statement: {said(oldest) or 'hidden'}"
         ),
         evidence={
