@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 from textual import work
@@ -11,8 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from pgtop.advice import Facts
-from pgtop.advice.thresholds import autovacuum as limits
-from pgtop.advice.vacuum_case import Case, case, judged, prepared, preparing
+from pgtop.advice.vacuum_case import Case, case, prepared, preparing
 from pgtop.advice.vacuum_script import Planned, override, prefers_polite, script, undo_script
 from pgtop.analysis import units
 from pgtop.analysis.vacuum.settings import VacuumSettings
@@ -35,18 +33,10 @@ from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import LiveTable, Tone
 from pgtop.ui.schedule import Lanes
-from pgtop.ui.vacuum_columns import TROUBLE, VacuumRow, columns, head_lines, running_lines
+from pgtop.ui.vacuum_columns import VacuumRow, columns, head_lines, running_lines
 from pgtop.ui.vacuum_composer import Composer
 from pgtop.ui.vacuum_edits import Composed, started
-
-FOLDED = 0
-"""The key of the line that stands for the small tables."""
-
-FOLD_FROM = 40
-"""So many small tables are shown one by one; more are folded into one line."""
-
-MOST_SMALL = 500
-"""Unfolded, the most pressing so many."""
+from pgtop.ui.vacuum_rows import FOLDED, VacuumRows
 
 
 class AutovacuumPane(LivePane):
@@ -87,7 +77,6 @@ class AutovacuumPane(LivePane):
 
     def __init__(self) -> None:
         super().__init__()
-        self.unfolded = False
         self.polite: dict[int, bool] = {}
         """Chosen by hand; else by what runs."""
 
@@ -95,12 +84,7 @@ class AutovacuumPane(LivePane):
         self.marked: dict[int, None] = {}
         """In the order in which they were marked."""
 
-        self._wanted: int | None = None
-        """A table that a finding led to: shown by itself however small."""
-
-        self._cases: dict[int, Case] = {}
-        self._folded: list[int] = []
-        self._sorted: tuple[Mapping[int, float], list[int]] | None = None
+        self.rows = VacuumRows()
 
     def compose(self) -> ComposeResult:
         """Head, table, vacuums under way; the composer comes with Enter."""
@@ -133,7 +117,7 @@ class AutovacuumPane(LivePane):
             if self.filter_text
             else "no user table in this database"
         )
-        keys = self._keys(state)
+        keys = self.rows.keys(state, self.filter_text)
         if table.sort_column is not None:
             table.show_rows([self._row(state, key) for key in keys])
         else:
@@ -160,56 +144,10 @@ class AutovacuumPane(LivePane):
         state = self._state()
         return state.settings if state is not None else None
 
-    def _keys(self, state: VacuumState) -> list[int]:
-        """Big tables and those in trouble one by one, the many small ones in one line."""
-        cases = self._cases = {one.key: one for one in judged(state)}
-        needle = self.filter_text.lower()
-        shown: list[Case] = []
-        for one in cases.values():
-            seen = one.seen
-            if seen.table.system and seen.pressure.most <= 1 and not seen.run:
-                continue
-            big = seen.table.size_bytes >= limits.SMALL_BYTES
-            trouble = TROUBLE.get(one.word) in ("critical", "warning")
-            wanted = one.key == self._wanted
-            if (big or trouble or wanted or seen.run) and needle in seen.label.lower():
-                shown.append(one)
-        shown.sort(key=_order)
-        keys = [one.key for one in shown]
-        small = self._small(state)
-        if needle:
-            small = [r for r in small if needle in state.label(state.tables[r]).lower()]
-        taken = set(keys)
-        if self.unfolded or needle or len(small) - len(taken) <= FOLD_FROM:
-            keys += [relid for relid in small[: MOST_SMALL + len(taken)] if relid not in taken]
-            small = small[MOST_SMALL + len(taken) :]
-            taken = set(keys)
-        wanted = self._wanted
-        if wanted in state.tables and wanted not in taken and wanted is not None and not needle:
-            keys.append(wanted)
-            taken.add(wanted)
-        if small and not needle:
-            self._folded = [relid for relid in small if relid not in taken]
-            keys.append(FOLDED)
-        return keys
-
-    def _small(self, state: VacuumState) -> list[int]:
-        """User tables by pressure; sorted once for each reading of all tables."""
-        if self._sorted is None or self._sorted[0] is not state.pressures:
-            pressures, tables = state.pressures, state.tables
-            order = sorted(
-                (relid for relid in pressures if not tables[relid].system),
-                key=pressures.__getitem__,
-                reverse=True,
-            )
-            self._sorted = (pressures, order)
-        return self._sorted[1]
-
     def _row(self, state: VacuumState, key: int) -> VacuumRow:
         if key != FOLDED:
-            one = self._cases.get(key) or case(state, key)
-            return VacuumRow(key, one, state.at, marked=key in self.marked)
-        pressures = [state.pressures[relid] for relid in self._folded]
+            return VacuumRow(key, self.rows.case_of(state, key), state.at, key in self.marked)
+        pressures = [state.pressures[relid] for relid in self.rows.folded]
         return VacuumRow(
             FOLDED, None, state.at, folded=len(pressures),
             folded_due=sum(share > 1 for share in pressures),
@@ -246,7 +184,7 @@ class AutovacuumPane(LivePane):
         if self._sought is not None and self.table.row_count:
             key = self.key_of(self._sought.subject)
             if key is not None and key not in self.table.keys:
-                self._wanted, self.filter_text = key, ""
+                self.rows.wanted, self.filter_text = key, ""
                 self.refilter()
         super().settle()
 
@@ -329,7 +267,7 @@ class AutovacuumPane(LivePane):
 
     def action_small(self) -> None:
         """Show the small tables one by one, or fold them again."""
-        self.unfolded = not self.unfolded
+        self.rows.unfolded = not self.rows.unfolded
         self.refilter()
 
     def action_polite(self) -> None:
@@ -406,8 +344,3 @@ class AutovacuumPane(LivePane):
             self.frame.note("small tables need no override: s shows them one by one")
         else:
             self.frame.note(made.nothing() or "nothing to run")
-
-
-def _order(one: Case) -> tuple[float, float]:
-    """Most dead space beyond the threshold first, then the nearest to a trigger."""
-    return -one.seen.excess_bytes, -one.seen.pressure.most
