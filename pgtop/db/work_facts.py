@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 MOST_TABLES = 300
 
+COUNTED_S = 3_600.0
+"""Counters younger than this still show how the tables were filled, not how they are used."""
+
 _OIDS = """SELECT /* pgtop */ DISTINCT c.oid::int8, pg_partition_root(c.oid)::int8
   FROM unnest(%s::text[], %s::text[]) AS w(nspname, relname)
   JOIN pg_class c ON c.relname = w.relname
@@ -211,7 +214,7 @@ def _figures(
     if watched is not None:
         of_parts = [watched.get(part[0], (0.0, 0.0, 0.0)) for part in parts]
         each = tuple(map(sum, zip(*of_parts, strict=True)))
-    elif since and since > 0:
+    elif since and since >= COUNTED_S:
         each = (inserted / since, updated / since, hot / since)
     return {
         "rows": sum(max(part[5], 0.0) for part in known) if known else None,

@@ -268,6 +268,9 @@ async def _counted(
         )  # fmt: skip
         if len(works) >= request.top:
             break
+    if not works and request.keys:
+        raise SourceError("nothing that can be planned: it has not ended once, or is of another"
+                          " database")  # fmt: skip
     if not works:
         raise SourceError("pg_stat_statements has no statement of this database that took time")
     return tuple(works), window_s, watched
