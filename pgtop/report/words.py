@@ -138,7 +138,11 @@ SESSIONS: tuple[Shown, ...] = (
     Shown("behind", _in_the_way, right=False),
     Shown("user", lambda row: _text(row, "user"), right=False),
     Shown("application", lambda row: _text(row, "application"), right=False),
-    Shown("query", lambda row: _text(row, "query"), right=False),
+    Shown(
+        "query",
+        lambda row: units.NOTHING if row["query"] == "" else _text(row, "query"),
+        right=False,
+    ),
 )
 
 LIMITS: tuple[Shown, ...] = (
