@@ -6,6 +6,7 @@ from pgtop.advice import Rule
 from pgtop.advice.autovacuum import AUTOVACUUM_RULES
 from pgtop.advice.connections import CONNECTION_RULES
 from pgtop.advice.indexes import INDEX_RULES
+from pgtop.advice.io import IO_RULES
 from pgtop.advice.missing import MISSING_RULES
 from pgtop.advice.pools import POOL_RULES
 from pgtop.advice.replication import REPLICATION_RULES
@@ -21,6 +22,7 @@ from pgtop.advice.wraparound import WRAPAROUND_RULES
 RULES: tuple[Rule, ...] = (
     *CONNECTION_RULES,
     *POOL_RULES,
+    *IO_RULES,
     *SESSION_RULES,
     *TRUST_RULES,
     *REPLICATION_RULES,

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 from pgtop.analysis.blocks import Blocks
 from pgtop.analysis.connections import Connections
 from pgtop.analysis.estimates import Estimates
+from pgtop.analysis.io import IoFlow
 from pgtop.analysis.pulse import Pulse
 from pgtop.analysis.replication import WalFlow
 from pgtop.analysis.usage import Usage
@@ -37,7 +38,7 @@ class Derived(Protocol):
 
 
 DERIVED: tuple[type[Derived], ...] = (
-    Pulse, Connections, Blocks, Waits, Workload, VacuumState, Usage, WalFlow, Estimates,
+    Pulse, Connections, Blocks, Waits, Workload, VacuumState, Usage, WalFlow, IoFlow, Estimates,
 )  # fmt: skip
 
 

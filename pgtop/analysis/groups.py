@@ -22,6 +22,7 @@ from pgtop.model.index import (
     OperatorClass,
     Sequence,
 )
+from pgtop.model.io import IoTime
 from pgtop.model.pool import POOL_TYPES
 from pgtop.model.replication import (
     Archiver,
@@ -80,6 +81,7 @@ GROUPS: Mapping[str, Group] = {
     "wal": Group(
         (Archiver, WalFiles, Checkpoints, WalCounters, Conflict, DatabaseTrust), 30, 0.2
     ),
+    "io": Group((IoTime,), 10, 0.2),
     "tables": Group((Table, TableUse), 60, 1),
     "indexes": Group((Index, IndexUse, CounterWindow, IndexBuild, Sequence), 120, 0.5),
     "settings": Group(

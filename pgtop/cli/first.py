@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pgtop.model.io import IoTime
 from pgtop.model.server import Database, DatabaseCounters, Link, Role, Server, Vitals
 from pgtop.model.session import LockHolder, LockWait, Prepared, Session
 from pgtop.model.statement import Running, Statement, StatementsInfo
@@ -14,5 +15,5 @@ ALWAYS: tuple[type[Any], ...] = (Server, Link, Vitals, DatabaseCounters)
 FIRST = (*ALWAYS, Session, LockWait, LockHolder, Prepared)
 """What the screen's first tab shows first: what happens now; the rest follows in the background."""
 
-STEADY = (*FIRST, Statement, Running, Role, Database, StatementsInfo)
+STEADY = (*FIRST, Statement, Running, Role, Database, StatementsInfo, IoTime)
 """What changes from second to second and is cheap: with every step of a report's window."""

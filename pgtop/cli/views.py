@@ -25,6 +25,7 @@ from pgtop.model.index import (
     OperatorClass,
     Sequence,
 )
+from pgtop.model.io import IoTime
 from pgtop.model.pool import POOL_TYPES
 from pgtop.model.replication import (
     Archiver,
@@ -70,6 +71,7 @@ READS: Mapping[str, tuple[type[Any], ...]] = {
     "sessions": (Session, LockWait, LockHolder, Prepared),
     "connections": (Session, ConnectionLimit, SessionCounters, *POOL_TYPES),
     "replication": _WAL,
+    "findings": (IoTime,),
 }
 """Section -> the row types it needs. Findings need those of every section."""
 
