@@ -24,7 +24,7 @@ def slow(facts: Facts) -> Iterator[Finding]:
     timed = [row.kind for row in rows if row.timed]
     if not timed:
         raise NotPossible(
-            "track_io_timing and track_wal_io_timing are off: the server does not measure its storage"
+            "the server does not time its storage: track_io_timing and track_wal_io_timing are off"
             if rows
             else "times of I/O are in pg_stat_io, from 16, and for WAL from 14"
         )
