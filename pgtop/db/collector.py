@@ -37,10 +37,7 @@ RETRY_REFUSED_S = 30.0
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Between attempts to reconnect, each times 0.5 to 1.5 so that many pgtops do not march in step."""
 
-NO_CONSOLE = (
-    "no pooler's console was given: --pgbouncer 'host=… port=6432 dbname=pgbouncer user=…' shows"
-    " PgBouncer's pools"
-)
+NO_CONSOLE = "no pooler's console was given (--pgbouncer 'host=… port=6432 user=…')"
 
 _ENCODING = frozenset({"22021", "22P05", "42883"})
 """Text that cannot become UTF-8: bytes then come as they are and are shown as they can be."""
