@@ -8,14 +8,15 @@ Mackert and Lohman's pages, correlation squared, bitmaps' price of a page.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pgtop.advice.thresholds import advisor as limit
 from pgtop.advisor.candidates import canonical
+from pgtop.advisor.sizes import PAGES_PER_RANGE
 from pgtop.advisor.terms import Term, distinct_values, own_text, terms
 from pgtop.advisor.wishes import Wish
-from pgtop.model.advice import WorkServer
+from pgtop.model.advice import WorkServer, WorkTable
 from pgtop.model.cost import NewIndex, Priced
 from pgtop.model.plan import Plan, PlanNode
 
@@ -68,6 +69,37 @@ def own_price(
     cost = max(base.cost - sum(way.saved for way in chosen), min(w.cost for w in chosen), 0.01)
     used = frozenset(way.index for way in chosen)
     return Priced(min(cost, base.cost), base.plans, used, verified=False)
+
+
+def brin_saved(
+    plan: Plan,
+    names: Collection[str],
+    tables: Mapping[tuple[str, str], WorkTable],
+    server: WorkServer,
+) -> float:
+    """How much less than the planner says its walks by these BRIN indexes cost.
+
+    The planner takes the rows for scattered over the table. Where they lie in order, which is
+    where BRIN is proposed, whole block ranges are read one after another: 768 pages took 7 ms
+    where 61,000 units were planned (15).
+    """
+    settings = {**FALLBACK, **server.settings}
+    a_row = settings["cpu_tuple_cost"] + settings["cpu_operator_cost"]
+    saved = 0.0
+    for node in plan.nodes:
+        below = next(iter(plan.children(node)), None)
+        table = tables.get((node.text("Schema") or "", node.relation or ""))
+        if node.node_type != "Bitmap Heap Scan" or below is None or table is None:
+            continue
+        name = (below.text("Index Name") or "").partition(">")[0] + ">"
+        if name not in names or not table.rows:
+            continue
+        share = (node.figure("Plan Rows") or 0.0) / table.rows
+        touched = min(table.pages, share * table.pages + 2 * PAGES_PER_RANGE)
+        rows = touched / max(table.pages, 1.0) * table.rows
+        cost = _cost_of(below) + touched * settings["seq_page_cost"] + rows * a_row
+        saved += max(0.0, _cost_of(node) - cost)
+    return saved
 
 
 def _ways(wish: Wish, index: NewIndex, server: WorkServer, plan: Plan) -> Iterator[Access]:

@@ -68,7 +68,7 @@ def advised(outcome: Outcome) -> tuple[Advised, ...]:
         if not gains:
             continue
         table = outcome.tables[index.relid]
-        verified = outcome.verified and index.method in ("btree", "brin", "hash")
+        verified = outcome.verified and index.method in ("btree", "hash")
         finding = _finding(outcome, index, table, gains, verified, taken)
         made.append(
             Advised(
@@ -203,10 +203,14 @@ def _caution(outcome: Outcome, index: NewIndex, table: WorkTable, verified: bool
             "a statement whose constant comes as a parameter may not be able to use it"
             " (plan_cache_mode = force_custom_plan is safe)"
         )
+    if index.method == "brin":
+        found.append(
+            "it is quick as long as rows lie in this column's order: updates and backfills end it"
+        )
     if not verified:
         found.append(
             f"{index.method.upper()} cannot be pretended: look at the plan once it is built"
-            if index.method not in ("btree", "brin", "hash")
+            if index.method in ("gin", "gist")
             else "not verified: look at the plan once it is built"
         )
     found.append(BUILD_WAITS)

@@ -243,7 +243,8 @@ class Search:
             after = min(answer.cost, task.base.cost)
             gain += (before - after) * task.weight
             relative += (before - after) / max(task.base.cost, 0.01)
-            if self._enough(before, after, new):
+            least = task.base.cost if self._beside_brin(new) else before
+            if self._enough(before, after, new) and before - after >= limit.GAIN * least:
                 felt = max(felt, (before - after) / before)
         size = sum(map(self.size_of, new)) - sum(map(self.size_of, old))
         gain -= sum(map(self.upkeep_of, new)) - sum(map(self.upkeep_of, old))
@@ -254,6 +255,15 @@ class Search:
         if gain <= 0 or not self._worth(gain, relative, felt, size, new):
             return None
         return gain / max(size, 8192.0)
+
+    def _beside_brin(self, new: Indexes) -> bool:
+        """Whether a BRIN index on the same column is chosen already: kilobytes that do nearly
+        all are not given up for the rest."""
+        return any(
+            old.method == "brin" and old.relid == n.relid and old.keys[0] == n.keys[0]
+            for old in self.chosen
+            for n in new
+        )
 
     def _worth(self, gain: float, relative: float, felt: float, size: float, new: Indexes) -> bool:
         """Whether what is gained is worth the bytes.

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from pgtop.advice import ddl
-from pgtop.advisor.own_cost import own_price
+from pgtop.advisor.own_cost import brin_saved, own_price
 from pgtop.advisor.risks import risky, walks
 from pgtop.advisor.wishes import Wish, wishes
 from pgtop.advisor.workload import as_reading
@@ -263,7 +263,11 @@ class HypoModel(OwnModel):
                 used.add(found)
                 if node in walked and risky(node, self.tables):
                     dubious.add(found)
-        return Priced(_cost(plans), plans, frozenset(used), frozenset(dubious))
+        cost = _cost(plans)
+        brin = {name for name, index in names.items() if index.method == "brin"}
+        if brin:
+            cost -= sum(brin_saved(plan, brin, self.tables, self.server) for plan in plans)
+        return Priced(cost, plans, frozenset(used), frozenset(dubious))
 
     def _statements(self, each: Planned, index: NewIndex) -> list[str]:
         """CREATE INDEX for HypoPG: for a partitioned table one on each partition."""

@@ -236,7 +236,8 @@ B = NewIndex(2, ("b",))
 
 def searched(
     costs: Sequence[Mapping[frozenset[NewIndex], float]], *, max_bytes: float | None = None,
-    data_bytes: float = 1e9, upkeep: float = 0.0, limit: int = 10_000, risky: frozenset[NewIndex] = frozenset(),
+    data_bytes: float = 1e9, upkeep: float = 0.0, limit: int = 10_000,
+    risky: frozenset[NewIndex] = frozenset(), small: NewIndex | None = None,
 ) -> tuple[Search, int]:  # fmt: skip
     """A search over statements whose cost is the least of all sets that are there."""
     every = sorted({i for each in costs for s in each for i in s}, key=lambda i: i.keys)
@@ -247,7 +248,7 @@ def searched(
     ]  # fmt: skip
     search = Search(
         tasks,
-        lambda index: 1e6 * len(index.keys),
+        lambda index: 8192.0 if index == small else 1e6 * len(index.keys),
         lambda index: upkeep,
         max_bytes=max_bytes,
         data_bytes=data_bytes,
@@ -307,6 +308,14 @@ def test_bytes_have_their_price_where_statements_are_many() -> None:
     costs = [{NONE: 1000.0, of(A): 900.0}, {NONE: 1000.0, of(B): 10.0}]
     assert searched(costs)[0].chosen == {A, B}
     assert searched(costs, data_bytes=5e6)[0].chosen == {B}
+
+
+def test_a_brin_index_is_kept_where_it_does_nearly_all() -> None:
+    brin = NewIndex(1, ("a",), method="brin")
+    near: dict[frozenset[NewIndex], float] = {NONE: 100_000.0, of(brin): 2_500.0, of(A): 700.0}
+    assert searched([near], small=brin)[0].chosen == {brin}
+    far = {**near, of(brin): 20_000.0}
+    assert searched([far], small=brin)[0].chosen == {A}
 
 
 def test_a_risky_walk_is_withheld_and_the_safe_index_taken() -> None:
