@@ -23,9 +23,12 @@ def near_limit(facts: Facts) -> Iterator[Finding]:
     if not found.bounds:
         raise NeedsTime("connections were not counted yet")
     for bound in found.bounds:
-        severity, eta = judged(bound, found, _of(bound, sessions))
+        if bound.share < limits.NEAR:
+            continue
+        mine = _of(bound, sessions)
+        severity, eta = judged(bound, found, mine)
         if severity is not None:
-            yield _finding(bound, severity, eta, found, _of(bound, sessions))
+            yield _finding(bound, severity, eta, found, mine)
 
 
 def _of(bound: Bound, sessions: tuple[Session, ...]) -> list[Session]:
@@ -42,10 +45,8 @@ def judged(
 ) -> tuple[Severity | None, float | None]:
     """How bad it is, and seconds until it is full at the present growth; None: it does not grow.
 
-    A level that stands still is how the server is meant to run, however near the limit.
+    Of a limit that is near. A level that stands still is how the server is meant to run.
     """
-    if bound.share < limits.NEAR:
-        return None, None
     eta = forecast(bound, found)
     step = max(2.0, bound.limit * limits.STILL_STEP)
     still = found.stands_still(bound, limits.STILL_S, step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,20 +42,28 @@ class Diagnosis:
     """Idle in a transaction for long, the oldest first."""
 
 
-def diagnosis(
-    pool: Pool, servers: Iterable[PoolServer], sessions: Sequence[Session], now: float
-) -> Diagnosis:
+Behind = Mapping[tuple[str, str], Sequence[Session]]
+"""Pool's key -> the server's sessions at the other end of its connections."""
+
+
+def behind(servers: Iterable[PoolServer], sessions: Iterable[Session]) -> Behind:
+    """A pooler's connections among the server's sessions, found by the backend's pid."""
+    by_pid = {session.pid: session for session in sessions}
+    found: dict[tuple[str, str], list[Session]] = {}
+    for server in servers:
+        session = by_pid.get(server.remote_pid)
+        if session is not None:
+            found.setdefault(server.pool, []).append(session)
+    return found
+
+
+def diagnosis(pool: Pool, sessions: Behind, now: float) -> Diagnosis:
     """Why the pool's clients wait, if they do. `now` is the server's clock.
 
-    A pooler's connection is found among the sessions by the backend's pid and its database:
-    where the pooler serves another server, none is.
+    A session of another database has that pid by chance: the pooler serves another server.
     """
-    by_pid = {session.pid: session for session in sessions}
-    own: list[Session] = []
-    for server in servers:
-        session = by_pid.get(server.remote_pid) if server.pool == pool.key else None
-        if session is not None and session.datname == (pool.server_database or pool.database):
-            own.append(session)
+    database = pool.server_database or pool.database
+    own = [session for session in sessions.get(pool.key, ()) if session.datname == database]
     slow = sorted(
         (s for s in own if s.state == "active" and _since(s.query_start, now) >= limits.SLOW_S),
         key=lambda s: s.query_start or now,
@@ -97,11 +105,12 @@ def waiting(facts: Facts) -> Iterator[Finding]:
     servers = facts.rows(PoolServer)
     sessions = facts.rows(Session)
     now = facts.get(Connections).at
+    own = behind(servers, sessions)
     if not poolers:
         raise NotPossible("the pooler said nothing of itself")
     for pool in pools:
         if not pool.own and pool.cl_waiting and pool.maxwait_s >= limits.WAIT_S:
-            yield _finding(pool, poolers[0], diagnosis(pool, servers, sessions, now), facts, now)
+            yield _finding(pool, poolers[0], diagnosis(pool, own, now), facts, now)
 
 
 def _finding(pool: Pool, pooler: Pooler, found: Diagnosis, facts: Facts, now: float) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
@@ -66,6 +67,11 @@ _BY: Mapping[By, Callable[[Session], str | None]] = {
     "application": lambda s: s.application_name or None,
     "client": lambda s: s.client_addr or (None if s.hidden else "local"),
 }
+
+
+def shared(session: Session, by: By) -> str | None:
+    """What a session has in common with the others of its crowd."""
+    return _BY[by](session)
 
 
 def crowds(
@@ -145,18 +151,18 @@ def bounds(
     sessions: Sequence[Session], vitals: Vitals | None, limits: Sequence[ConnectionLimit]
 ) -> list[Bound]:
     """Every limit, the one that bites first at the head."""
-    clients = [session for session in sessions if session.client]
+    clients = [session for session in sessions if session.client] if limits else []
+    used = {
+        "role": Counter(session.usename for session in clients),
+        "database": Counter(session.datname for session in clients),
+    }
     made: list[Bound] = []
     if vitals is not None:
         usable = vitals.max_connections - vitals.reserved_connections
         made.append(Bound("server", "", vitals.used, usable))
     for limit in limits:
-        if limit.kind == "role":
-            used = sum(session.usename == limit.name for session in clients)
-            made.append(Bound("role", limit.name, used, limit.limit))
-        else:
-            used = sum(session.datname == limit.name for session in clients)
-            made.append(Bound("database", limit.name, used, limit.limit))
+        kind: Literal["role", "database"] = "role" if limit.kind == "role" else "database"
+        made.append(Bound(kind, limit.name, used[kind][limit.name], limit.limit))
     return sorted(made, key=lambda bound: (bound.free, -bound.share))
 
 

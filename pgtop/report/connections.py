@@ -6,7 +6,7 @@ from typing import Any
 
 from pgtop.advice import Facts
 from pgtop.advice.connections import forecast
-from pgtop.advice.pools import diagnosis
+from pgtop.advice.pools import behind, diagnosis
 from pgtop.analysis.connections import Bound, By, Connections, Crowd, crowds
 from pgtop.model.connections import ConnectionLimit
 from pgtop.model.pool import Pool, Pooler, PoolServer
@@ -93,7 +93,7 @@ def _pooler(
     if not poolers:
         return None, None
     pooler: Pooler = poolers[0]
-    servers = _rows(facts, PoolServer)
+    own = behind(_rows(facts, PoolServer), sessions)
     head = {
         "name": "pgbouncer",
         "version": pooler.version,
@@ -105,7 +105,7 @@ def _pooler(
         "max_prepared_statements": pooler.max_prepared_statements,
     }
     pools = [
-        pool_part(pool, diagnosis(pool, servers, sessions, at).cause)
+        pool_part(pool, diagnosis(pool, own, at).cause)
         for pool in sorted(_rows(facts, Pool), key=lambda pool: (-pool.maxwait_s, pool.key))
         if not pool.own
     ]

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from pgtop.advice import Facts, judge
-from pgtop.advice.pools import POOL_RULES, diagnosis
+from pgtop.advice.pools import POOL_RULES, behind, diagnosis
 from pgtop.analysis.connections import Connections
 from pgtop.analysis.derived import Board
 from pgtop.cli.report import main as report
@@ -58,9 +58,8 @@ class Watcher:
     def cause(self, name: str) -> str:
         facts = self.facts
         (pool,) = [row for row in facts.rows(Pool) if row.database == name]
-        seen = diagnosis(
-            pool, facts.rows(PoolServer), facts.rows(Session), facts.get(Connections).at
-        )
+        own = behind(facts.rows(PoolServer), facts.rows(Session))
+        seen = diagnosis(pool, own, facts.get(Connections).at)
         return seen.cause
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pgtop.advice import Facts, NeedsTime, NotPossible, judge
 from pgtop.advice.connections import CONNECTION_RULES, near_limit
-from pgtop.advice.pools import POOL_RULES, diagnosis
+from pgtop.advice.pools import POOL_RULES, behind, diagnosis
 from pgtop.analysis.connections import Connections, bounds, crowds
 from pgtop.model.connections import ConnectionLimit, SessionCounters
 from pgtop.model.finding import Finding
@@ -243,7 +243,8 @@ def test_a_pool_at_work_is_no_finding(fields: dict[str, object]) -> None:
 
 def test_a_slow_database_behind_an_idle_pool_is_seen_though_nobody_waits() -> None:
     slow = busy(1, since=30.0)
-    seen = diagnosis(pool(sv_active=1, sv_idle=19, pool_size=20), pool_servers(1), [slow], NOW)
+    own = behind(pool_servers(1), [slow])
+    seen = diagnosis(pool(sv_active=1, sv_idle=19, pool_size=20), own, NOW)
     assert (seen.cause, seen.slow) == ("database", (slow,))
     assert found(pooled_facts(slow, sv_active=1, sv_idle=19, pool_size=20)) == []
 

@@ -10,8 +10,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from pgtop.advice import Facts
-from pgtop.advice.pools import diagnosis
-from pgtop.analysis.connections import By, Connections, Crowd, crowds
+from pgtop.advice.pools import behind, diagnosis
+from pgtop.analysis.connections import By, Connections, Crowd, crowds, shared
 from pgtop.model.connections import ConnectionLimit, SessionCounters
 from pgtop.model.finding import Finding, Remedy, Subject
 from pgtop.model.pool import Pool, Pooler, PoolServer
@@ -128,9 +128,9 @@ class ConnectionsPane(LivePane):
         return next(iter(self._rows(Pooler)), None)
 
     def _pool_rows(self, sessions: Sample[Session]) -> list[PoolRow]:
-        servers = self._rows(PoolServer)
+        own = behind(self._rows(PoolServer), sessions.rows)
         rows = [
-            PoolRow(pool, diagnosis(pool, servers, sessions.rows, sessions.taken_at))
+            PoolRow(pool, diagnosis(pool, own, sessions.taken_at))
             for pool in self._rows(Pool)
             if not pool.own
         ]
@@ -260,11 +260,7 @@ class ConnectionsPane(LivePane):
             return Text("nothing under the cursor")
         crowd = cast(Crowd, row)
         at = sessions.taken_at
-        mine = [
-            session
-            for session in sessions.rows
-            if session.client and crowds((session,), crowd.by, at)[0].name == crowd.name
-        ]
+        mine = [s for s in sessions.rows if s.client and shared(s, crowd.by) == crowd.name]
         return crowd_text(crowd, mine, at, self._about())
 
     # -- keys --------------------------------------------------------------------------------
