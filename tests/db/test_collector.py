@@ -55,6 +55,7 @@ async def test_statements_on_every_extension_version_and_schema(
             reading = await collector.read([Statement, StatementText, StatementsInfo])
             rows = reading.sample(Statement).rows
             assert rows
+            assert all(row.total_exec_time is not None for row in rows)
             assert (rows[0].toplevel is None) == (version in ("1.7", "1.8"))
             assert (rows[0].shared_blk_read_time is None) is False
             assert (rows[0].wal_bytes is None) == (version == "1.7")
@@ -97,6 +98,11 @@ async def test_steady_state_writes_no_temporary_block(any_server: TestServer) ->
         own = [s for s in reading.sample(Statement).rows if texts[s.key].startswith(OWN)]
         assert own
         assert sum(s.temp_blks_written for s in own) == 0
+    # the file of all texts is read only where the texts are asked for
+    with_texts = [
+        kind for kind, query in QUERIES.items() if "stat_statements}(true)" in query.template
+    ]
+    assert with_texts == [StatementText]
 
 
 async def test_a_failing_row_type_takes_out_its_own_cells(any_server: TestServer) -> None:
@@ -112,6 +118,19 @@ async def test_a_failing_row_type_takes_out_its_own_cells(any_server: TestServer
             reading = await collector.read([Server, Statement])
             assert reading.sample(Server).rows[0].database == "postgres"
             assert reading.sample(Statement).rows
+
+
+async def test_a_query_that_fails_on_the_server_costs_only_itself(server: TestServer) -> None:
+    with server.database() as name:
+        server.execute("CREATE EXTENSION pg_stat_statements", database=name)
+        server.execute(
+            "REVOKE EXECUTE ON FUNCTION pg_stat_statements(boolean) FROM PUBLIC", database=name
+        )
+        async with collecting(server.dsn(name, "nobody_role")) as collector:
+            reading = await collector.read([Server, Statement, Vitals])
+            assert isinstance(reading.samples[Statement], SourceError)
+            assert isinstance(reading.samples[Server], Sample)
+            assert reading.sample(Vitals).rows
 
 
 async def test_what_is_refused_is_not_asked_again(server: TestServer) -> None:

@@ -143,12 +143,16 @@ def _sleeping(server: TestServer) -> int:
 
 
 async def test_no_session_setting_and_no_prepared_statement(
-    session: Session, any_server: TestServer
+    session: Session, route: str, any_server: TestServer
 ) -> None:
+    before = await asyncio.to_thread(standing, route, any_server)
     for _ in range(8):
         await session.read([Statement("SELECT 1::int8"), Statement("SELECT %s::text", ("a",))])
     answer = await session.read([Statement("SELECT count(*) FROM pg_prepared_statements")])
     assert answer.rows == ([(0,)],)
+    assert await asyncio.to_thread(standing, route, any_server) == before
+    shown = await session.conn.execute("SELECT current_setting('statement_timeout')")
+    assert await shown.fetchone() == ("0",)
 
 
 async def test_a_frozen_backend_is_given_up(any_server: TestServer) -> None:
