@@ -49,7 +49,7 @@ MUTATIONS = (
              "tests/db/test_collector.py::test_statements_on_every_extension_version_and_schema"),
     Mutation("a refused query costs its own rows", "pgtop/db/collector.py",
              "pending = pending[len(answer.rows) + 1 :]", "pending = []",
-             "tests/db/test_collector.py::test_a_query_that_fails_on_the_server_costs_only_itself"),
+             "tests/db/test_collector.py -k fails_on_the_server_costs_only_itself"),
     Mutation("the GRANT that helps", "pgtop/db/errors.py", "GRANT ", "GRAND ",
              "tests/db/test_matrix.py::test_what_is_advised_makes_it_readable"),
     Mutation("hidden is not none", "pgtop/analysis/workload.py",

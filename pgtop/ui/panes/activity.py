@@ -90,7 +90,7 @@ class ActivityPane(LivePane):
             return
         if found is None:
             return
-        self.query_one("#activity-load", Lines).show(load_line(facts, self.size.width))
+        self.query_one("#activity-load", Lines).show(load_line(facts, self.app.size.width))
         if self.load:
             self._show_load(facts)
             return

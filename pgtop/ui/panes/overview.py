@@ -75,9 +75,9 @@ class OverviewPane(LivePane):
     def show_facts(self, facts: Facts) -> None:
         """Findings as the rules left them, worst first."""
         self.query_one("#overview-signs", Lines).show(
-            load_line(facts, self.size.width),
-            *sign_lines(facts, self.size.width, SIGN_LINES),
-            cause_line(self._causes(), self.size.width),
+            load_line(facts, self.app.size.width),
+            *sign_lines(facts, self.app.size.width, SIGN_LINES),
+            cause_line(self._causes(), self.app.size.width),
         )
         verdict = self.frame.verdict
         if verdict is None:

@@ -236,7 +236,7 @@ class PlanPane(PlanAsking):
         said = " · ".join((*view.summary(), *opened.notes))
         lines = [Line(tuple(left), tuple(keys)), *self._said(said, view)]
         if opened.text:
-            text = clipped(" ".join(opened.text.split()), self.size.width - 2)
+            text = clipped(" ".join(opened.text.split()), self.app.size.width - 2)
             lines.insert(1, Line(((f" {text}", "strong"),)))
         self.head.styles.height = len(lines)
         self.head.show(*lines)
@@ -248,7 +248,7 @@ class PlanPane(PlanAsking):
         if count:
             worst = view.insights[0].severity
             found = [(f" {SEVERITY[worst]}{units.plural(count, 'finding')}: n ", worst)]
-        room = max(20, self.size.width - 2 - sum(len(text) for text, _ in found))
+        room = max(20, self.app.size.width - 2 - sum(len(text) for text, _ in found))
         parts = textwrap.wrap(said, room) or [""]
         if len(parts) > 2:
             parts = [parts[0], clipped(" ".join(parts[1:]), room)]

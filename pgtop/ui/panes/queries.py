@@ -217,7 +217,7 @@ class QueriesPane(LivePane):
         if workload.hidden:
             left.append((f"  ! {workload.hidden} hidden: {self._grant()}", "warning"))
         keys = self._order_keys(brief=False)
-        if sum(len(text) for text, _ in (*left, *keys)) >= self.size.width:
+        if sum(len(text) for text, _ in (*left, *keys)) >= self.app.size.width:
             keys = self._order_keys(brief=True)
         return Line(tuple(left), tuple(keys))
 
