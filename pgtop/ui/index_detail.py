@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from pgtop.advice.indexes import why_kept
+from pgtop.advice.index_use import why_kept
 from pgtop.analysis import units
 from pgtop.analysis.bloat import Bloat
 from pgtop.model.finding import Finding

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgtop.advice.index_facts import IndexFacts
-from pgtop.advice.indexes import children, scans, size_bytes
+from pgtop.advice.index_use import children, scans, size_bytes
 from pgtop.analysis import units
 from pgtop.analysis.bloat import Bloat
 from pgtop.model.finding import Finding

@@ -1,0 +1,89 @@
+"""Indexes that no query may use: a build that failed, or partitions missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pgtop.advice import Facts, Rule, ddl
+from pgtop.advice.index_facts import IndexFacts, gathered
+from pgtop.advice.index_remedies import BUILD_WAITS, WAITS, dropped
+from pgtop.advice.index_use import children, subject
+from pgtop.model.finding import Cost, Finding, Remedy
+from pgtop.model.index import Index
+
+_LEFTOVER = re.compile(r"_cc(new|old)\d*\Z")
+
+
+def invalid(facts: Facts) -> Iterator[Finding]:
+    """An index that queries may not use: a build that failed, or partitions missing."""
+    found = gathered(facts)
+    for indexes in found.by_table.values():
+        for index in indexes:
+            if not index.indisvalid and index.builder_pid is None and index.indislive:
+                if index.partitioned:
+                    yield from _incomplete(found, index)
+                elif not found.window.hidden_builds:
+                    yield _leftover(found, index)
+
+
+def _incomplete(found: IndexFacts, index: Index) -> Iterator[Finding]:
+    tables = found.usage.leaves.get(index.indrelid)
+    if not tables:
+        return
+    having = {leaf.indrelid for leaf in children(found, index) if leaf.indisvalid}
+    missing = [
+        found.usage.tables[relid].relname
+        for relid in tables
+        if relid not in having and relid in found.usage.tables
+    ]
+    yield Finding(
+        rule="index.invalid",
+        severity="warning",
+        subject=subject(found, index),
+        title=f"{index.relname}: {len(missing)} of {len(tables)} partitions are not attached",
+        why=f"made ON ONLY the parent, it becomes valid with the last partition; missing:"
+        f" {', '.join(missing[:5])}" + (" …" if len(missing) > 5 else ""),
+        evidence={"missing": len(missing), "partitions": len(tables)},
+        no_remedy="build the missing partitions' indexes CONCURRENTLY and ATTACH each",
+    )
+
+
+def _leftover(found: IndexFacts, index: Index) -> Finding:
+    kind = _LEFTOVER.search(index.relname)
+    drop = dropped(found, index)
+    undo = Remedy(
+        sql=(ddl.reindex(index.ident),),
+        undo=(),
+        transactional=False,
+        lock=ddl.SHARE_UPDATE_EXCLUSIVE,
+        caution=f"rebuilds it in place; not wanted any more: {drop.sql[0]} {BUILD_WAITS}",
+    )
+    if kind is not None:
+        what = (
+            "REINDEX CONCURRENTLY failed and left its new copy"
+            if kind.group(1) == "new"
+            else "REINDEX CONCURRENTLY succeeded and left the old copy"
+        )
+        remedy = replace(drop, undo=(), caution=f"a copy: there is nothing to take back; {WAITS}")
+    else:
+        what = "CREATE INDEX CONCURRENTLY or DROP INDEX CONCURRENTLY was interrupted"
+        remedy = undo if found.builds_safely else drop
+    burden = "every write still maintains it" if index.indisready else "no write maintains it"
+    if index.indisready and index.indisunique:
+        burden += ", and it still refuses equal values"
+    return Finding(
+        rule="index.invalid",
+        severity="warning" if index.indisready else "notice",
+        subject=subject(found, index),
+        title=f"{index.relname} is invalid: no query uses it, {burden}",
+        why=f"{what}; {burden}; nobody builds an index on this table now",
+        evidence={"ready": index.indisready, "size_bytes": index.size_bytes},
+        cost=Cost(bytes=index.size_bytes),
+        confidence="proved",
+        remedy=remedy,
+    )
+
+
+INVALID_RULES: tuple[Rule, ...] = (Rule("index.invalid", invalid),)

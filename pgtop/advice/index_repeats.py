@@ -1,0 +1,129 @@
+"""Indexes that repeat another: the same keys, or the front of wider ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pgtop.advice import Facts, Rule
+from pgtop.advice.index_facts import IndexFacts, gathered, kept, listed
+from pgtop.advice.index_remedies import dropped
+from pgtop.advice.index_use import scans, size_bytes, subject
+from pgtop.analysis import units
+from pgtop.analysis.keys import ANY_ORDER, covers
+from pgtop.model.finding import Cost, Finding
+from pgtop.model.index import Index
+
+
+def _pairs(found: IndexFacts) -> Iterator[tuple[Index, Index, str]]:
+    """(index to drop, the one that does its work, equal or wider), no index both ways."""
+    for indexes in found.by_table.values():
+        if len(indexes) < 2:
+            continue
+        gone: set[int] = set()
+        for narrow in sorted(indexes, key=_worth):
+            best: tuple[Index, str] | None = None
+            for wide in indexes:
+                if wide is narrow or wide.indexrelid in gone or not _comparable(wide, narrow):
+                    continue
+                how = covers(wide, narrow)
+                if how == "equal" or (how and (best is None or wide.indnkeyatts > _width(best))):
+                    best = (wide, how)
+                    if how == "equal":
+                        break
+            if best is not None and _may_go(found, narrow, best[0]):
+                gone.add(narrow.indexrelid)
+                yield narrow, best[0], best[1]
+
+
+def _width(best: tuple[Index, str]) -> int:
+    return best[0].indnkeyatts
+
+
+def _worth(index: Index) -> tuple[object, ...]:
+    """The least worth keeping first: of equal ones the one without a constraint, the younger."""
+    return (
+        index.constraint, index.indisreplident, index.indisunique, index.indnatts,
+        -index.indexrelid,
+    )  # fmt: skip
+
+
+def _comparable(a: Index, b: Index) -> bool:
+    """Cheap, before keys are taken apart: most pairs differ in their first column."""
+    if a.amname != b.amname or a.indpred != b.indpred:
+        return False
+    return a.amname in ANY_ORDER or a.indkey.split(" ", 1)[0] == b.indkey.split(" ", 1)[0]
+
+
+def _may_go(found: IndexFacts, narrow: Index, wide: Index) -> bool:
+    """Whether nothing but its keys hangs on it; foreign keys and uniqueness `wide` serves."""
+    return not (
+        narrow.indisprimary
+        or narrow.constraint
+        or narrow.indisexclusion
+        or narrow.indisreplident
+        or narrow.indisclustered
+        or narrow.extension
+        or narrow.parent
+        or not narrow.indisvalid
+    )
+
+
+def duplicate(facts: Facts) -> Iterator[Finding]:
+    """Two indexes of the same keys."""
+    yield from (f for f in _repeated(facts) if f.rule == "index.duplicate")
+
+
+def redundant(facts: Facts) -> Iterator[Finding]:
+    """An index that is the front of another."""
+    yield from (f for f in _repeated(facts) if f.rule == "index.redundant")
+
+
+def _repeated(facts: Facts) -> tuple[Finding, ...]:
+    found = gathered(facts)
+    made: tuple[Finding, ...] = kept(
+        found.usage,
+        "repeated",
+        (facts.rows(Index), found.by_table),
+        lambda: listed(_repetition(found, *pair) for pair in _pairs(found)),
+    )
+    return made
+
+
+def _repetition(found: IndexFacts, narrow: Index, wide: Index, how: str) -> Finding:
+    size, other = size_bytes(found, narrow), size_bytes(found, wide)
+    read, read_other = scans(found, narrow), scans(found, wide)
+    same = how == "equal"
+    what = "has the same keys as" if same else "is the front of"
+    caution = (
+        ""
+        if same
+        else f"; {wide.relname} has more bytes a row, so scans for the first columns alone may"
+        " take a little longer"
+    )
+    return Finding(
+        rule="index.duplicate" if same else "index.redundant",
+        severity="notice",
+        subject=subject(found, narrow),
+        title=f"{narrow.relname} {what} {wide.relname}: {units.size(size)}",
+        why=(
+            f"{narrow.relname} ({units.size(size)}, {units.count(read)} scans) {what}"
+            f" {wide.relname} ({units.size(other)}, {units.count(read_other)} scans): every"
+            f" write maintains both{caution}"
+        ),
+        evidence={
+            "covered_by": wide.relname,
+            "size_bytes": size,
+            "covering_size_bytes": other,
+            "scans": read,
+            "covering_scans": read_other,
+        },
+        cost=Cost(bytes=size),
+        confidence="proved",
+        remedy=dropped(found, narrow),
+    )
+
+
+REPEAT_RULES: tuple[Rule, ...] = (
+    Rule("index.duplicate", duplicate),
+    Rule("index.redundant", redundant),
+)
