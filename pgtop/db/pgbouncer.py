@@ -122,8 +122,8 @@ class Console:
         info = session.conn.info
         where = f"{info.host or 'local socket'}:{info.port}"
         return {
-            Pooler: (_pooler(where, self._version, self._settings, lists),),
-            Pool: tuple(_pool(row, databases.get(row["database"], {})) for row in pools),
+            Pooler: (pooler_of(where, self._version, self._settings, lists),),
+            Pool: tuple(pool_of(row, databases.get(row["database"], {})) for row in pools),
             PoolServer: tuple(
                 PoolServer(
                     row["database"] or "",
@@ -163,7 +163,9 @@ def _refusal(error: BaseException) -> SourceError:
     return SourceError(f"PgBouncer's console: {said(error)}{_WHO}")
 
 
-def _pooler(where: str, version: str, settings: Mapping[str, str], lists: Row) -> Pooler:
+def pooler_of(where: str, version: str, settings: Mapping[str, str], lists: Row) -> Pooler:
+    """The pooler of its version, SHOW CONFIG and SHOW LISTS."""
+
     def number(name: str) -> int | None:
         text = settings.get(name, "")
         return int(text) if text.lstrip("-").isdigit() else None
@@ -191,7 +193,8 @@ def _pooler(where: str, version: str, settings: Mapping[str, str], lists: Row) -
     )
 
 
-def _pool(row: Row, database: Row) -> Pool:
+def pool_of(row: Row, database: Row) -> Pool:
+    """A row of SHOW POOLS, with that of its database from SHOW DATABASES."""
     return Pool(
         database=row["database"] or "",
         user=row["user"] or "",
