@@ -89,8 +89,13 @@ def _finding(
         "role": f"CONNECTION LIMIT of role {bound.name}",
         "database": f"CONNECTION LIMIT of database {bound.name}",
     }[bound.kind]
+    # among hidden sessions are workers, which take no slot: the count is the most there can be
+    hidden = any(session.hidden for session in sessions)
+    mark = "≈ " if hidden else ""
     soon = f", full in ≈ {units.age(eta)}" if eta is not None else ""
     left = "none is left: new clients are refused" if not bound.free else f"{bound.free} left"
+    if hidden and severity == "critical":
+        severity, left = "warning", f"{mark}{bound.free} left"
     subject = (
         Subject("database", bound.name)
         if bound.kind == "database"
@@ -102,7 +107,7 @@ def _finding(
         rule="connections.near_limit",
         severity=severity,
         subject=subject,
-        title=f"connections {bound.used} of {bound.limit}, {left}{soon}",
+        title=f"connections {mark}{bound.used} of {bound.limit}, {left}{soon}",
         why=f"{name}, without what is reserved. {_who(sessions, found)}",
         evidence={
             "used": bound.used,
@@ -114,6 +119,7 @@ def _finding(
             "most_active": found.most_active,
         },
         cost=Cost(eta_s=0.0 if not bound.free else eta),
+        confidence="estimated" if hidden else "measured",
         no_remedy=_way_out(bound, found, sessions),
     )
 

@@ -152,6 +152,13 @@ def test_a_level_that_swings_does_not_stand_still() -> None:
     assert finding.severity == "warning"
 
 
+def test_hidden_sessions_may_be_workers_so_nothing_is_certain() -> None:
+    hidden = {"backend_type": None, "state": None, "hidden": True, "backend_start": None}
+    (finding,) = found(facts(*[(*clients(97, **hidden),)] * 5, client_backends=None))
+    assert (finding.severity, finding.confidence) == ("warning", "estimated")
+    assert "≈ 97 of 97, ≈ 0 left" in finding.title
+
+
 def test_a_roles_limit_is_told_under_its_name() -> None:
     limit = ConnectionLimit("role", "web", 10)
     (finding,) = found(facts((limit, *clients(10, start=30.0)), (limit, *clients(10, start=30.0))))
