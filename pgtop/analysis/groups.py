@@ -6,7 +6,7 @@ read in the background, a group at a time, each within a share of the server's t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -36,7 +36,8 @@ from pgtop.model.replication import (
     WalFiles,
     WalPlace,
 )
-from pgtop.model.server import Database, Role
+from pgtop.model.sample import Sample, SourceError
+from pgtop.model.server import Database, Role, Vitals
 from pgtop.model.session import LockHolder, LockWait, Prepared, Session
 from pgtop.model.statement import Running, Statement, StatementsInfo, StatementText
 from pgtop.model.table import IndexPages, Partition, Table, TableUse
@@ -92,3 +93,20 @@ GROUPS: Mapping[str, Group] = {
 }  # fmt: skip
 """In the order in which they are first read. The limits' sum is what pgtop may cost at most on a
 large server: 5 ms/s, header and sessions included."""
+
+
+def somebody_waits(samples: Mapping[type[Any], Sample[Any] | SourceError]) -> bool:
+    """Whether anybody may be waiting for a lock; where sessions are hidden that is not known."""
+    found = samples.get(Vitals)
+    if not isinstance(found, Sample) or not found.rows:
+        return True
+    waiting: int | None = found.rows[0].waiting
+    return waiting is None or waiting > 0
+
+
+ONLY_WHEN: Mapping[type[Any], Callable[[Mapping[type[Any], Sample[Any] | SourceError]], bool]] = {
+    LockWait: somebody_waits,
+    LockHolder: somebody_waits,
+}
+"""Row types that are empty unless something holds, which the header's readings tell: to plan these
+statements costs more than all else that is read of sessions."""

@@ -45,6 +45,8 @@ class Vitals:
 
     active: int | None
     waiting: int | None
+    """Whoever waits for a lock: clients, parallel workers, autovacuum."""
+
     idle_in_transaction: int | None
     oldest_xact_s: float | None
     hidden: int

@@ -12,11 +12,11 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pgtop.analysis.derived import Board
-from pgtop.analysis.groups import GROUPS, Group
+from pgtop.analysis.groups import GROUPS, ONLY_WHEN, Group
 from pgtop.analysis.workload import Workload
 from pgtop.model.request import Request
 from pgtop.model.sample import Disconnected, Reading, Sample, Source, SourceError
@@ -171,8 +171,7 @@ class Schedule:
         if first is not None:
             await self._guarded(first)
             return 0.0
-        due = self._due()
-        await self._guarded(self._source.read(due), due)
+        await self._read(self._due())
         if self.status.connected:
             await self._guarded(self._read_texts())
         return self.interval
@@ -186,7 +185,7 @@ class Schedule:
             started = time.monotonic()
             lanes = self._lanes()
             due = [kind for kind in self._groups[name].types if kind not in lanes]
-            await self._guarded(self._source.read(due), due)
+            await self._read(due)
             if not self.status.connected:
                 return
             self._priced(name, self._spent[-1][1] if self._spent else 0.0)
@@ -221,6 +220,20 @@ class Schedule:
             if late >= 0 and (best is None or late > best[0]):
                 best = (late, name)
         return None if best is None else best[1]
+
+    async def _read(self, due: list[type[Any]]) -> None:
+        """Read these, but what must be empty as things stand is not asked for."""
+        samples = self.board.samples
+        empty = [kind for kind in due if kind in ONLY_WHEN and not ONLY_WHEN[kind](samples)]
+
+        async def read() -> Reading:
+            reading = await self._source.read([kind for kind in due if kind not in empty])
+            nothing: dict[type[Any], Sample[Any] | SourceError] = {
+                kind: Sample(reading.taken_at, ()) for kind in empty
+            }
+            return replace(reading, samples={**reading.samples, **nothing})
+
+        await self._guarded(read(), due)
 
     async def _guarded(
         self, work: Awaitable[Reading | None], due: list[type[Any]] | None = None

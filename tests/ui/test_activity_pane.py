@@ -19,7 +19,7 @@ from tests.unit.test_blocking import NOW, session, wait
 
 def source(*more: object) -> FakeSource:
     made = FakeSource(
-        server(), link(), vitals(), counters(),
+        server(), link(), vitals(waiting=2), counters(),
         session(10, state="idle in transaction", state_change=NOW - 900,
                 query="UPDATE orders a SET v = 5"),
         session(11, query="UPDATE orders b"), session(12, query="ALTER TABLE orders c"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from pgtop.analysis.derived import Board
-from pgtop.analysis.groups import GROUPS
+from pgtop.analysis.groups import GROUPS, somebody_waits
 from pgtop.analysis.pulse import KEPT, Pulse
 from pgtop.cli.first import ALWAYS
 from pgtop.cli.views import READS
-from pgtop.model.sample import Sample
+from pgtop.model.sample import Sample, SourceError
+from pgtop.model.server import Vitals
 from pgtop.ui.panes import PANES
 from tests.factories import STARTED, counters, reading, server, vitals
 
@@ -66,3 +67,14 @@ def test_a_board_makes_it() -> None:
     board = Board()
     board.take(reading({type(row): (row,) for row in (server(), vitals(), counters())}))
     assert isinstance(board.derived[Pulse], Pulse)
+
+
+def test_locks_are_looked_at_only_while_somebody_may_wait() -> None:
+    def samples(**fields: Any) -> dict[type[Any], Sample[Any] | SourceError]:
+        return {Vitals: Sample(STARTED, (vitals(**fields),))}
+
+    assert not somebody_waits(samples(waiting=0))
+    assert somebody_waits(samples(waiting=1))
+    assert somebody_waits(samples(waiting=None))
+    assert somebody_waits({})
+    assert somebody_waits({Vitals: SourceError("refused")})

@@ -29,8 +29,7 @@ SELECT /* pgtop */ current_setting('max_connections')::int8,
             THEN count(*) FILTER (WHERE backend_type = 'client backend' AND state = 'active'
                                     AND pid <> pg_backend_pid()) END,
        CASE WHEN count(*) FILTER (WHERE hidden) = 0
-            THEN count(*) FILTER (WHERE backend_type = 'client backend' AND state = 'active'
-                                    AND wait_event_type = 'Lock') END,
+            THEN count(*) FILTER (WHERE wait_event_type = 'Lock') END,
        CASE WHEN count(*) FILTER (WHERE hidden) = 0
             THEN count(*) FILTER (WHERE backend_type = 'client backend'
                                     AND state LIKE 'idle in transaction%') END,
