@@ -39,7 +39,7 @@ PANES: tuple[Tab, ...] = (
     Tab("overview", "1", "Overview", "Over", "OverviewPane"),
     Tab("activity", "2", "Activity", "Act", "ActivityPane",
         ("locks.", "wait.", "connections.idle", "replication.sync_wait")),
-    Tab("queries", "3", "Queries", "Query", "QueriesPane", ("query.",)),
+    Tab("queries", "3", "Queries", "Query", "QueriesPane", ("query.", "io.")),
     Tab("plan", "4", "Plan", "Plan", "PlanPane"),
     Tab("indexes", "5", "Indexes", "Index", "IndexesPane",
         ("index.", "table.bloated", "table.stale_statistics", "sequence.")),

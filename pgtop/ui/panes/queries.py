@@ -75,7 +75,7 @@ class QueriesPane(LivePane):
     DIGIT = "3"
     TITLE = "Queries"
     SHORT = "Query"
-    RULES = ("query.",)
+    RULES = ("query.", "io.")
     LANES: ClassVar[Lanes] = {
         Statement: 0,
         Running: 0,
