@@ -34,11 +34,13 @@ def lock_wait(pid: int, *blockers: int, **fields: Any) -> LockWait:
     return LockWait(**{**defaults, **fields})
 
 
-def look(board: Board, at: float, *rows: Any) -> None:
+ALL: tuple[type[Any], ...] = (Session, LockWait, LockHolder, Prepared)
+
+
+def look(board: Board, at: float, *rows: Any, only: tuple[type[Any], ...] = ALL) -> None:
     """One reading of sessions, `at` seconds after `NOW`."""
     samples: dict[type[Any], Any] = {
-        kind: Sample(NOW + at, tuple(row for row in rows if type(row) is kind))
-        for kind in (Session, LockWait, LockHolder, Prepared)
+        kind: Sample(NOW + at, tuple(row for row in rows if type(row) is kind)) for kind in only
     }
     board.take(
         Reading(samples=samples, taken_at=NOW + at, arrived_at=0.0, server_ms=1.0, round_trips=1)

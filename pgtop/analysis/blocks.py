@@ -47,7 +47,7 @@ class Blocks:
         keys = [_waiter(pid, sessions) for pid in waits]
         return Blocks(
             at=at,
-            roots=forest(rows, waits.values(), _rows(held, LockHolder), _rows(held, Prepared), at),
+            roots=forest(rows, waits.values(), _holders(held, sessions), _rows(held, Prepared), at),
             seen={key: self.seen.get(key, at) for key in keys},
             sessions=sessions,
             waits=waits,
@@ -73,6 +73,25 @@ class Blocks:
 def _waiter(pid: int, sessions: Mapping[int, Session]) -> Waiter:
     session = sessions.get(pid)
     return (pid, None, None) if session is None else (*session.key, session.query_start)
+
+
+def _holders(
+    held: Mapping[type[Any], Sample[Any]], sessions: Mapping[int, Session]
+) -> list[LockHolder]:
+    """What was held in the transactions that still last: it is read less often than the rest."""
+    sample: Sample[LockHolder] | None = held.get(LockHolder)
+    if sample is None:
+        return []
+    starts = {pid: session.xact_start for pid, session in sessions.items()}
+    return [
+        holder
+        for holder in sample.rows
+        if holder.gid is not None or _before(starts.get(holder.pid), sample.taken_at)
+    ]
+
+
+def _before(start: float | None, at: float) -> bool:
+    return start is not None and start <= at
 
 
 def _rows(held: Mapping[type[Any], Sample[Any]], row_type: type[Any]) -> tuple[Any, ...]:

@@ -208,7 +208,7 @@ def _holds(row: ActivityRow) -> Cell:
         return ((mode.removesuffix("Lock") + " ", "dim"), (relation, ""))
     if row.session is not None and row.session.xid_age is not None:
         return (("has written", "dim"),)
-    return units.NOTHING
+    return units.NOTHING if row.root is None else units.UNKNOWN  # not read yet
 
 
 def _frees(row: ActivityRow) -> Cell:

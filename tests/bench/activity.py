@@ -96,12 +96,30 @@ def spent(dsn: str, role: str) -> tuple[float, float]:
     return cpu * 1_000, (row[0] or 0.0) if row else 0.0
 
 
+def costliest(dsn: str, role: str) -> dict[str, float]:
+    """ms of each of the role's statements so far, by what they begin with."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        rows = conn.execute(
+            "SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), 90),"
+            " sum(total_plan_time + total_exec_time)::float8 FROM pg_stat_statements s"
+            " JOIN pg_roles r ON r.oid = s.userid WHERE rolname = %s GROUP BY queryid, 1", (role,),
+        ).fetchall()  # fmt: skip
+    found: dict[str, float] = {}
+    for text, ms in rows:
+        found[text] = found.get(text, 0.0) + ms
+    return found
+
+
 def measured(dsn: str, role: str, program: Program, seconds: float, name: str) -> None:
+    texts = costliest(dsn, role)
     before, began = spent(dsn, role), time.perf_counter()
     program.pump(seconds)
     after, took = spent(dsn, role), time.perf_counter() - began
     cpu, statements = ((b - a) / took for a, b in zip(before, after, strict=True))
     print(f"{name:<40} {cpu:6.1f} ms/s   statements {statements:6.1f} ms/s", flush=True)
+    more = {text: ms - texts.get(text, 0.0) for text, ms in costliest(dsn, role).items()}
+    for text, ms in sorted(more.items(), key=lambda item: -item[1])[:5]:
+        print(f"    {ms / took:5.2f} ms/s  {text.removeprefix('SELECT /* pgtop */ ')}")
 
 
 def main() -> None:

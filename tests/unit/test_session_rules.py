@@ -9,9 +9,13 @@ import pytest
 from pgtop.advice import Facts, NeedsTime, NotPossible, judge
 from pgtop.advice.ending import end_sql, prepared_sql
 from pgtop.advice.sessions import SESSION_RULES, blocking, idle_in_transaction, sync_wait
+from pgtop.analysis.blocks import Blocks
+from pgtop.analysis.derived import Board
 from pgtop.model.finding import Finding
-from pgtop.model.session import LockHolder, Prepared, Session
-from tests.sessions import NOW, facts_of, lock_wait, session
+from pgtop.model.session import LockHolder, LockWait, Prepared, Session
+from tests.sessions import NOW, facts_of, lock_wait, look, session
+
+WAITING = (Session, LockWait)
 
 RULES = {rule.name: rule for rule in SESSION_RULES}
 
@@ -85,6 +89,18 @@ def test_what_must_not_be_cancelled_offers_no_cancel(fields: dict[str, Any]) -> 
     assert (one.no_remedy or "").startswith("no DDL, no cancel")
     assert "pg_" not in (one.no_remedy or "").replace("pg_stat", "")
     assert end_sql(session(1, **fields)) is None
+
+
+def test_what_an_ended_transaction_held_is_not_said_of_the_next() -> None:
+    held = LockHolder(1, None, 4, "RowExclusiveLock public.orders")
+    before = [session(1), session(2), lock_wait(2, 1), held]
+    board = Board()
+    look(board, 0, *before)
+    assert board.derived[Blocks].roots[0].holder == held
+    look(board, 2, session(1, xact_start=NOW + 1), session(2), lock_wait(2, 1), only=WAITING)
+    assert board.derived[Blocks].roots[0].holder is None
+    look(board, 4, session(1), session(2), lock_wait(2, 1), only=WAITING)
+    assert board.derived[Blocks].roots[0].holder == held
 
 
 def test_a_prepared_transaction_is_named_by_its_gid() -> None:

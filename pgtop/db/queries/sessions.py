@@ -31,17 +31,18 @@ SELECT /* pgtop */ pid::int8, {leader_pid}, backend_type, datname::text, usename
 _LOCKS = """\
 hidden AS (SELECT count(*) FILTER (WHERE datid IS NOT NULL AND backend_type IS NULL) > 0
                   OR count(*) FILTER (WHERE wait_event_type = 'Lock') > 0 AS any
-             FROM {pg_stat_activity} WHERE pid <> pg_backend_pid()),
+             FROM pg_stat_get_activity(NULL) WHERE pid <> pg_backend_pid()),
      l AS MATERIALIZED (
        SELECT *, ROW(locktype, database, relation, page, tuple, virtualxid, transactionid, classid,
                      objid, objsubid)::text AS k
          FROM pg_locks WHERE (SELECT h.any FROM hidden h)),
      w AS MATERIALIZED (SELECT * FROM l WHERE NOT granted),
-     p AS MATERIALIZED (SELECT x.gid, t.virtualtransaction FROM pg_prepared_xacts x
+     p AS MATERIALIZED (SELECT x.gid, t.virtualtransaction FROM pg_prepared_xact() x
           JOIN l t ON t.pid IS NULL AND t.transactionid = x.transaction)"""
 """pg_locks is a function: behind a condition that is false it is not called. Where sessions are
 hidden nothing else tells who waits. A prepared transaction's locks carry the number that its
-session had; the lock on its transaction id tells which it is."""
+session had; the lock on its transaction id tells which it is. The views' functions are asked
+themselves: to plan the joins that the views add takes longer than all the rest."""
 
 WAITS = Query(
     row_type=LockWait,

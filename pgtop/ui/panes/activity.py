@@ -35,6 +35,11 @@ MOST_QUERY = 1_000
 """Characters of a statement that are read; server's track_activity_query_size may be less."""
 
 
+HELD_S = 6.0
+"""What a root holds changes little while it waits: read at every interval it would cost the server
+a third of the tab."""
+
+
 class ActivityPane(LivePane):
     """Sessions and the tree of who blocks whom."""
 
@@ -43,7 +48,12 @@ class ActivityPane(LivePane):
     TITLE = "Activity"
     SHORT = "Act"
     RULES = ("locks.", "wait.", "connections.idle", "replication.sync_wait")
-    LANES: ClassVar[Lanes] = {Session: 0, LockWait: 0, LockHolder: 0, Prepared: 0}
+    LANES: ClassVar[Lanes] = {
+        Session: 0,
+        LockWait: 0,
+        LockHolder: HELD_S,
+        Prepared: HELD_S,
+    }
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "none", "detail", id="activity.detail"),
