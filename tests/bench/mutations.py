@@ -29,9 +29,9 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = (
-    Mutation("one undecodable text costs one cell", "pgtop/db/collector.py",
-             "elif state in _ENCODING and", "elif False and",
-             "tests/db/test_matrix.py -k latin_1_cannot_hold"),
+    Mutation("one undecodable text costs one cell", "pgtop/db/connection.py",
+             '.decode("utf-8", "backslashreplace")', '.decode("utf-8")',
+             "tests/db/test_collector.py tests/db/test_matrix.py -k encoding"),
     Mutation("own statements are marked", "pgtop/db/queries/server.py",
              "SELECT /* pgtop */ oid::int8, rolname", "SELECT oid::int8, rolname",
              "tests/unit/test_query.py"),
