@@ -86,6 +86,11 @@ class Estimates:
         """What is known of a relation's columns, by attnum."""
         return self._columns.get(relid, {})
 
+    @property
+    def relations_known(self) -> int:
+        """Relations whose columns' statistics were read."""
+        return len(self._columns)
+
     def waits_for_statistics(self, index: Index) -> bool:
         """Whether only the statistics of its columns are missing for an estimate."""
         return index.indrelid not in self._columns and why_not_btree(index) is None

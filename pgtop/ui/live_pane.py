@@ -121,7 +121,8 @@ class LivePane(Vertical):
 
     def refilter(self) -> None:
         """Show the same facts again with another filter, sort or base."""
-        self.show_facts(self.facts)
+        if self.query(LiveTable):  # a worker may end after the pane did
+            self.show_facts(self.facts)
 
     # -- keys ----------------------------------------------------------------------------
 

@@ -3,46 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from collections.abc import Sequence as Listed
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
-from textual.worker import WorkerState
 
 from pgtop.advice import Facts, NotJudged
 from pgtop.advice.index_facts import IndexFacts, gathered, optional
-from pgtop.advice.indexes import bare_keys, unused_candidates
-from pgtop.advice.thresholds import indexes as limits
-from pgtop.analysis import units
+from pgtop.advice.indexes import bare_keys, may_be_unused
 from pgtop.analysis.bloat import LEAST_PAGES
 from pgtop.model.finding import Finding, Subject
 from pgtop.model.index import (
-    ColumnStatistics,
     CounterWindow,
     Definition,
-    DefinitionOf,
     ForeignKey,
     Index,
     IndexBuild,
     IndexUse,
-    KeysOf,
-    Measure,
-    Measured,
     OperatorClass,
     Sequence,
-    SequenceValue,
-    StatisticsOf,
-    ValuesOf,
 )
 from pgtop.model.sample import SourceError
 from pgtop.model.table import Partition, Table, TableUse
 from pgtop.model.vacuum import HorizonHolder, VacuumBlock
-from pgtop.terminal.safe import safe
 from pgtop.ui.detail import Detail
-from pgtop.ui.index_detail import advised_text, index_text, key_text, table_text
+from pgtop.ui.index_foot import IndexFoot
+from pgtop.ui.index_head import VIEWS, head_line
+from pgtop.ui.index_listing import Listing, ordered
+from pgtop.ui.index_measuring import IndexMeasuring
 from pgtop.ui.index_rows import (
     INDEX_SORTS,
     TABLE_SORTS,
@@ -54,45 +44,16 @@ from pgtop.ui.index_rows import (
     key_columns,
     table_columns,
 )
-from pgtop.ui.lines import Line
-from pgtop.ui.live_pane import LivePane
-from pgtop.ui.live_table import Column, LiveTable, Tone
+from pgtop.ui.live_table import Column, LiveTable
 from pgtop.ui.schedule import Lanes
-
-VIEWS = {
-    "all": ("", "all"),
-    "unused": ("u", "unused"),
-    "duplicate": ("d", "duplicate"),
-    "bloated": ("b", "bloated"),
-    "invalid": ("i", "invalid"),
-    "missing": ("m", "missing"),
-    "tables": ("T", "tables"),
-}
-"""View -> (key, word)."""
 
 RULES_OF = {
     "duplicate": ("index.duplicate", "index.redundant"),
     "missing": ("index.missing_fk", "index.missing"),
 }
 
-TABLES_AT_ONCE = 40
-"""Tables whose statistics one question brings: some 200 columns, a few milliseconds."""
 
-BREATH_S = 0.2
-"""Between two such questions."""
-
-BYTES_PER_S = 300e6
-"""How fast a relation is read when it is measured: an SSD, cold."""
-
-BUDGET_S = 60.0
-WIDE = 1 << 53
-"""A sequence that ends beyond it does not run out in anybody's time."""
-
-WIDE_HEAD = 110
-"""From this width on the head names the views; below, their keys alone."""
-
-
-class IndexesPane(LivePane):
+class IndexesPane(IndexFoot, IndexMeasuring):
     """Indexes by size, use and bloat; tables; foreign keys without an index."""
 
     NAME = "indexes"
@@ -118,17 +79,10 @@ class IndexesPane(LivePane):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mode = "all"
-        self.found: IndexFacts | None = None
-        self._names: dict[int, str] = {}
         self._locks: dict[int, VacuumBlock] = {}
         self._tags: dict[tuple[str | None, str], tuple[Finding, ...]] = {}
         self._judged: Any = None
-        self._order: tuple[tuple[Any, ...], list[Index]] | None = None
-        self._big_of: tuple[Any, list[Index]] | None = None
-        self._sequences_at = -1e9
-        self._definition: Definition | SourceError | None = None
-        self._definition_key: int | None = None
+        self._listing = Listing()
 
     def make_table(self) -> LiveTable[Any]:
         """Indexes by size at first."""
@@ -150,6 +104,7 @@ class IndexesPane(LivePane):
             self.table.empty = f"{reason} …"
             return
         self._collect_findings()
+        self._pending.update(found)
         self._locks = {
             lock.relid: lock
             for lock in optional(facts, VacuumBlock)
@@ -162,7 +117,7 @@ class IndexesPane(LivePane):
         else:
             shown = self._show_indexes(found)
         self.table.empty = self._empty_words()
-        self.head.show(self._head_line(found, shown))
+        self.head.show(head_line(found, self._pending, self.mode, shown, self.size.width))
         self._show_detail()
         self._read_more()
 
@@ -180,40 +135,60 @@ class IndexesPane(LivePane):
         self._tags = tags
 
     def _show_indexes(self, found: IndexFacts) -> int:
-        rows = self._ordered(found)
+        rows = self._listed(found, self._everything(found), self._kept(found), INDEX_SORTS)
         self._use(index_columns())
-        self.table.show(
-            [row.indexrelid for row in rows],
-            lambda at: IndexRow(
-                found,
-                rows[at],
-                self._names.get(rows[at].indexrelid),
-                self._of(rows[at]),
-                self._locks.get(rows[at].indexrelid) or self._locks.get(rows[at].indrelid),
-            ),
-        )
+        keys = self._listing.keys if rows is self._listing.rows else []
+        self.table.show(keys, lambda at: self._index_row(found, rows[at]))
         return len(rows)
 
-    def _ordered(self, found: IndexFacts) -> list[Index]:
-        """The view's rows in their order; kept where only new catalogue rows would change it."""
-        column = self.table.sort_column
-        state = (self.mode, column, self.table.descending, self.filter_text, found.by_table)
-        lasting = self.mode == "all" and column in ("size", "index")
-        kept = self._order
-        if lasting and kept is not None and kept[0][:4] == state[:4] and kept[0][4] is state[4]:
-            return kept[1]
-        rows = self._sorted(self._indexes(found), INDEX_SORTS, found)
-        self._order = (state, rows) if lasting else None
-        return rows
+    def _index_row(self, found: IndexFacts, index: Index) -> IndexRow:
+        lock = self._locks.get(index.indexrelid) or self._locks.get(index.indrelid)
+        return IndexRow(found, index, self._names.get(index.indexrelid), self._of(index), lock)
 
-    def _big(self, found: IndexFacts) -> list[Index]:
-        """Indexes that are big enough for an estimate, the biggest first."""
-        if self._big_of is None or self._big_of[0] is not found.by_table:
-            rows = [i for many in found.by_table.values() for i in many]
-            rows = [i for i in rows if i.relpages >= LEAST_PAGES]
-            rows.sort(key=lambda i: -i.relpages)
-            self._big_of = (found.by_table, rows)
-        return self._big_of[1]
+    def _everything(self, found: IndexFacts) -> Iterable[Index]:
+        return (index for many in found.by_table.values() for index in many)
+
+    def _listed(
+        self, found: IndexFacts, rows: Iterable[Any], keep: Callable[[Any], bool], sorts: Any
+    ) -> list[Any]:
+        """The view's rows in their order: a slice of the work now, the rest between keys."""
+        column = self.table.sort_column
+        by = sorts.get(column) or sorts["size"]
+        descending = self.table.descending
+        catalogue_alone = self.mode in ("all", "invalid") and column in ("size", "index")
+        state = (
+            self.mode, column or "", descending, self.filter_text, found.by_table,
+            self._tags if self.mode == "duplicate" else None,
+            *(() if catalogue_alone else
+              (found.usage.indexes, found.usage.tables, found.usage.table_uses,
+               self._pending.waiting)),
+        )  # fmt: skip
+        ready = self._listing.want(
+            state, lambda: ordered(rows, keep, lambda row: by(found, row), descending=descending)
+        )
+        if not ready:
+            self._go_on_listing()
+        return self._listing.rows if self._listing.of == self.mode else []
+
+    @work(group="listing", exclusive=True)
+    async def _go_on_listing(self) -> None:
+        for _ in self._listing.slices():
+            await asyncio.sleep(0)
+        self.refilter()
+
+    def _kept(self, found: IndexFacts) -> Callable[[Index], bool]:
+        """Which indexes the view lists."""
+        needle = self.filter_text.lower()
+        rules = RULES_OF["duplicate"]
+        chosen: Callable[[Index], bool] = {
+            "unused": lambda i: may_be_unused(found, i),
+            "invalid": lambda i: not i.indisvalid,
+            "bloated": lambda i: i.relpages >= LEAST_PAGES and self._is_bloated(found, i),
+            "duplicate": lambda i: any(f.rule in rules for f in self._of(i)),
+        }.get(self.mode, lambda i: not i.parent)  # partitions stand behind their parent's index
+        if not needle:
+            return chosen
+        return lambda i: needle in f"{i.ident} {i.table_ident} {i.amname}".lower() and chosen(i)
 
     def _use(self, columns: Listed[Column[Any]]) -> None:
         """Change the columns; rows of another kind go first, they do not fit them."""
@@ -229,47 +204,21 @@ class IndexesPane(LivePane):
             if f.subject.kind == "index"
         )
 
-    def _indexes(self, found: IndexFacts) -> list[Index]:
-        rows: list[Index] = [i for many in found.by_table.values() for i in many]
-        if self.mode == "unused":
-            rows = list(unused_candidates(found))
-        elif self.mode == "invalid":
-            rows = [i for i in rows if not i.indisvalid]
-        elif self.mode == "bloated":
-            rows = [i for i in rows if i.relpages >= LEAST_PAGES and self._is_bloated(found, i)]
-        elif self.mode == "duplicate":
-            rules = RULES_OF["duplicate"]
-            rows = [i for i in rows if any(f.rule in rules for f in self._of(i))]
-        else:  # partitions stand behind their parent's index
-            rows = [i for i in rows if not i.parent]
-        needle = self.filter_text.lower()
-        if needle:
-            rows = [i for i in rows if needle in f"{i.ident} {i.table_ident} {i.amname}".lower()]
-        return rows
-
     def _is_bloated(self, found: IndexFacts, index: Index) -> bool:
         fraction = found.estimates.of_index(index).fraction
         return fraction is not None and fraction >= 0.30
 
-    def _sorted(self, rows: list[Any], sorts: Any, found: IndexFacts) -> list[Any]:
-        column = self.table.sort_column
-        by = sorts.get(column) or sorts["size"]
-        values = {id(row): by(found, row) for row in rows}
-        known = [row for row in rows if values[id(row)] is not None]
-        known.sort(key=lambda row: values[id(row)], reverse=self.table.descending)
-        return known + [row for row in rows if values[id(row)] is None]
-
     def _show_tables(self, found: IndexFacts) -> int:
         needle = self.filter_text.lower()
-        rows = [
-            t
-            for t in found.usage.tables.values()
-            if t.relkind in ("r", "m") and not t.system and needle in t.ident.lower()
-        ]
-        rows = self._sorted(rows, TABLE_SORTS, found)
+        rows = self._listed(
+            found,
+            found.usage.tables.values(),
+            lambda t: t.relkind in ("r", "m") and not t.system and needle in t.ident.lower(),
+            TABLE_SORTS,
+        )
         self._use(table_columns())
         self.table.show(
-            [row.relid for row in rows],
+            self._listing.keys if rows is self._listing.rows else [],
             lambda at: TableRow(
                 found, rows[at], self._of_table(rows[at]), self._locks.get(rows[at].relid)
             ),
@@ -303,6 +252,8 @@ class IndexesPane(LivePane):
         return [AdvisedRow(finding, place) for place, finding in enumerate(found)]
 
     def _empty_words(self) -> str:
+        if self._listing.of != self.mode and self.mode != "missing":
+            return "listing …"
         if self.filter_text:
             return f"nothing matches /{self.filter_text}/: / edits it, Esc forgets it"
         return {
@@ -314,115 +265,6 @@ class IndexesPane(LivePane):
             "missing": "every foreign key has an index; I on a statement in Queries looks for more",
             "tables": "no table in this database",
         }[self.mode]
-
-    def _head_line(self, found: IndexFacts, shown: int) -> Line:
-        left: list[tuple[str, Tone]] = [(" ", "")]
-        wide = self.size.width >= WIDE_HEAD
-        for view, (key, word) in VIEWS.items():
-            chosen = view == self.mode
-            if key:
-                left.append((f"{key} ", "key"))
-            number = f" {units.count(shown)}" if chosen else ""
-            if chosen or wide:
-                left.append((f"{word}{number}  ", "strong" if chosen else "dim"))
-        left.append(self._progress(found))
-        return Line(tuple(left), (self._window_words(found),), urgent=True)
-
-    def _progress(self, found: IndexFacts) -> tuple[str, Tone]:
-        total = len(self._big(found))
-        waiting = sum(1 for i in self._big(found) if self._waits(found, i))
-        if not waiting:
-            return ("", "")
-        return (f"bloat of {units.count(total - waiting)} of {units.count(total)}", "notice")
-
-    def _waits(self, found: IndexFacts, index: Index) -> bool:
-        return index.relpages >= LEAST_PAGES and found.estimates.waits_for_statistics(index)
-
-    def _window_words(self, found: IndexFacts) -> tuple[str, Tone]:
-        window = found.window_s
-        if found.window.in_recovery:
-            return ("standby: the primary's scans are not counted here ", "warning")
-        if window is None:
-            return ("counters since ? ", "warning")
-        young = window < limits.UNUSED_WINDOW_S
-        text = f"counters {units.age(window)}" + (" (young)" if young else "")
-        if found.window.replicas:
-            text += f", {units.plural(found.window.replicas, 'replica')}: look there too"
-        return (text + " ", "warning" if young or found.window.replicas else "dim")
-
-    # -- what comes bit by bit -------------------------------------------------------------
-
-    def _read_more(self) -> None:
-        """Names of visible rows, statistics, sequences: unless that is under way."""
-        for worker in self.workers:
-            if worker.group == "more" and worker.state in (
-                WorkerState.PENDING, WorkerState.RUNNING,
-            ):  # fmt: skip
-                return
-        if self._visible_unnamed() or self._relations_waiting() or self._sequences_due():
-            self._more()
-
-    def _visible(self) -> list[int]:
-        table = self.table
-        first = max(0, table.cursor_index - 60)
-        return [int(cast(int, key)) for key in table.keys[first : first + 160]]
-
-    def _visible_unnamed(self) -> list[int]:
-        if self.mode in ("tables", "missing"):
-            return []
-        return [key for key in self._visible() if key not in self._names]
-
-    def _relations_waiting(self) -> list[int]:
-        """Tables whose columns are not known: those in view first, then the biggest."""
-        found = self.found
-        if found is None:
-            return []
-        estimates = found.estimates
-        waiting: dict[int, None] = {}
-        for key in self._visible():
-            index = estimates.index(key)
-            relid = index.indrelid if index is not None else key
-            table = found.usage.tables.get(relid)
-            big = table is not None and table.relpages >= LEAST_PAGES
-            if (index is not None and self._waits(found, index)) or (
-                index is None and big and not estimates.columns(relid)
-            ):
-                waiting[relid] = None
-        rest = [i for i in self._big(found) if self._waits(found, i)]
-        waiting.update(dict.fromkeys(i.indrelid for i in rest))
-        return list(waiting)
-
-    def _sequences_due(self) -> bool:
-        now = self.frame.schedule.board.reading
-        return now is not None and now.taken_at - self._sequences_at >= 300
-
-    @work(group="more", exclusive=True)
-    async def _more(self) -> None:
-        board = self.frame.schedule.board
-        try:
-            unnamed = self._visible_unnamed()
-            if unnamed:
-                self._names.update(dict.fromkeys(unnamed, ""))
-                self._names.update(await self.frame.ask(KeysOf(tuple(unnamed))))
-            if self._sequences_due():
-                self._sequences_at = board.reading.taken_at if board.reading else 0.0
-                near = [s for s in optional(self.facts, Sequence) if abs(s.limit) < WIDE]
-                asked = ValuesOf(tuple(s.seqrelid for s in near if not s.seqcycle))
-                if asked.seqrelids:
-                    board.add(SequenceValue, await self.frame.ask(asked))
-            for _ in range(500):
-                waiting = self._relations_waiting()[:TABLES_AT_ONCE]
-                if not waiting or not self.display:
-                    break
-                rows = await self.frame.ask(StatisticsOf(tuple(waiting)))
-                board.add(ColumnStatistics, rows)
-                if not rows:
-                    break
-                self.refilter()
-                await asyncio.sleep(BREATH_S)
-        except SourceError as error:
-            self.frame.note(error.why, "warning")
-        self.refilter()
 
     # -- keys ----------------------------------------------------------------------------
 
@@ -480,109 +322,11 @@ class IndexesPane(LivePane):
             return f"{found.sql};", "definition"
         return super().copied_text()
 
-    def action_measure(self) -> None:
-        """Read the index or the table whole and say exactly."""
-        row = self.table.cursor_row
-        if isinstance(row, IndexRow):
-            self._measure_index(row.index)
-        elif isinstance(row, TableRow):
-            fill = int(row.table.option("fillfactor") or 100)
-            self._measure(Measure(row.table.relid, "heap", fill, BUDGET_S), row.table.size_bytes)
-        else:
-            self.frame.note("M measures an index or a table")
-
-    def _measure_index(self, index: Index) -> None:
-        if index.amname not in ("btree", "gin", "hash") or index.partitioned:
-            what = "a partitioned index" if index.partitioned else index.amname
-            self.frame.note(f"{what} cannot be measured: pgstattuple does not read it", "warning")
-            return
-        fill = int(index.option("fillfactor") or 90)
-        method: Any = index.amname
-        self._measure(Measure(index.indexrelid, method, fill, BUDGET_S), index.size_bytes)
-
-    @work(group="measure", exclusive=True)
-    async def _measure(self, request: Measure, size: int) -> None:
-        app = self.frame
-        predicted = units.seconds(size / BYTES_PER_S)
-        app.note(
-            f"reads {units.size(size)} on a second connection, ≈ {predicted}, at most"
-            f" {units.seconds(request.budget_s)}; Esc ends it"
-        )
-        try:
-            measured: Measured = await app.ask(request)
-        except SourceError as error:
-            app.note(f"not measured: {error.why}" + (f" — {error.remedy}" if error.remedy else ""),
-                     "warning")  # fmt: skip
-            return
-        app.schedule.board.add(Measured, (measured,))
-        app.note(
-            f"a rebuild frees {units.size(measured.free_bytes)} of"
-            f" {units.size(measured.size_bytes)}; {measured.detail}"
-        )
-        self.refilter()
-
-    # -- detail --------------------------------------------------------------------------
-
-    def on_live_table_selected(self, event: LiveTable.Selected) -> None:
-        """Enter opens the foot."""
-        if not self.query(Detail):
-            self.mount(Detail())
-        self.call_after_refresh(self._follow)
-
-    def on_live_table_moved(self) -> None:
-        """The foot follows the cursor; names come for what came into view."""
-        if self.query(Detail):
-            self._follow()
-        self._read_more()
-
-    def _follow(self) -> None:
-        row = self.table.cursor_row
-        if isinstance(row, IndexRow) and self._definition_key != row.key:
-            self._ask_definition(row.key)
-        self._show_detail()
-
-    @work(group="definition", exclusive=True)
-    async def _ask_definition(self, key: int) -> None:
-        self._definition_key, self._definition = key, None
-        await asyncio.sleep(0.15)  # the cursor may be on its way
-        try:
-            found = await self.frame.ask(DefinitionOf(key))
-            self._definition = found
-            if found.sql is not None:
-                self.frame.schedule.board.add(Definition, (found,))
-        except SourceError as error:
-            self._definition = error
-        self._show_detail()
-
-    def _show_detail(self) -> None:
-        shown = self.query(Detail)
-        if not shown or not shown.first().is_mounted:
-            return
-        row = self.table.cursor_row
-        if isinstance(row, IndexRow):
-            known = self._definition if self._definition_key == row.key else None
-            builds = tuple(optional(self.facts, IndexBuild))
-            text = index_text(row, known, builds)
-        elif isinstance(row, TableRow):
-            text = table_text(row)
-        elif isinstance(row, KeyRow):
-            text = key_text(row)
-        elif isinstance(row, AdvisedRow):
-            text = advised_text(row)
-        else:
-            text = Text(safe(self._empty_words()))
-        shown.first().show(text)
-
     def action_back(self) -> None:
         """End a measurement, close the foot, forget the filter, go back to all."""
-        measuring = [
-            w for w in self.workers if w.group == "measure" and w.state == WorkerState.RUNNING
-        ]
-        if measuring:
-            for worker in measuring:
-                worker.cancel()
-            self.frame.note("measuring ended")
-        elif self.query(Detail):
+        if self.stop_measuring():
+            return
+        if self.query(Detail):
             self.query(Detail).first().remove()
             self.focus_inside()
         elif self.filter_text or self.mode == "all":

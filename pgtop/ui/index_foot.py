@@ -1,0 +1,81 @@
+"""The foot of the Indexes tab: it follows the cursor and asks for the row's definition."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rich.text import Text
+from textual import work
+
+from pgtop.advice.index_facts import optional
+from pgtop.model.index import Definition, DefinitionOf, IndexBuild
+from pgtop.model.sample import SourceError
+from pgtop.terminal.safe import safe
+from pgtop.ui.detail import Detail
+from pgtop.ui.index_detail import advised_text, index_text, key_text, table_text
+from pgtop.ui.index_reading import IndexReading
+from pgtop.ui.index_rows import AdvisedRow, IndexRow, KeyRow, TableRow
+from pgtop.ui.live_table import LiveTable
+
+
+class IndexFoot(IndexReading):
+    """The part of the tab below its table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._definition: Definition | SourceError | None = None
+        self._definition_key: int | None = None
+
+    def _empty_words(self) -> str:
+        """Why there is no row."""
+        raise NotImplementedError  # each view has its own
+
+    def on_live_table_selected(self, event: LiveTable.Selected) -> None:
+        """Enter opens the foot."""
+        if not self.query(Detail):
+            self.mount(Detail())
+        self.call_after_refresh(self._follow)
+
+    def on_live_table_moved(self) -> None:
+        """The foot follows the cursor; names come for what came into view."""
+        if self.query(Detail):
+            self._follow()
+        self._read_more()
+
+    def _follow(self) -> None:
+        row = self.table.cursor_row
+        if isinstance(row, IndexRow) and self._definition_key != row.key:
+            self._ask_definition(row.key)
+        self._show_detail()
+
+    @work(group="definition", exclusive=True)
+    async def _ask_definition(self, key: int) -> None:
+        self._definition_key, self._definition = key, None
+        await asyncio.sleep(0.15)  # the cursor may be on its way
+        try:
+            found = await self.frame.ask(DefinitionOf(key))
+            self._definition = found
+            if found.sql is not None:
+                self.frame.schedule.board.add(Definition, (found,))
+        except SourceError as error:
+            self._definition = error
+        self._show_detail()
+
+    def _show_detail(self) -> None:
+        shown = self.query(Detail)
+        if not shown or not shown.first().is_mounted:
+            return
+        row = self.table.cursor_row
+        if isinstance(row, IndexRow):
+            known = self._definition if self._definition_key == row.key else None
+            builds = tuple(optional(self.facts, IndexBuild))
+            text = index_text(row, known, builds)
+        elif isinstance(row, TableRow):
+            text = table_text(row)
+        elif isinstance(row, KeyRow):
+            text = key_text(row)
+        elif isinstance(row, AdvisedRow):
+            text = advised_text(row)
+        else:
+            text = Text(safe(self._empty_words()))
+        shown.first().show(text)

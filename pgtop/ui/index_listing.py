@@ -1,0 +1,151 @@
+"""Rows of the Indexes tab, chosen and ordered bit by bit: tens of thousands hold up no key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from operator import itemgetter
+from time import perf_counter
+from typing import Any
+
+from pgtop.advice.index_facts import IndexFacts
+from pgtop.analysis.bloat import LEAST_PAGES
+from pgtop.model.index import Index
+
+Steps = Generator[None, None, list[Any]]
+
+SLICE_S = 0.004
+"""So long a slice of work takes at most: the screen's loop allows a step 10 ms."""
+
+BATCH = 16
+"""Rows between two looks at the clock: an estimate of bloat takes up to 0.3 ms."""
+
+RUN = 4_000
+"""Rows sorted at once; sorting what is sorted in runs costs a tenth."""
+
+
+def ordered(
+    rows: Iterable[Any], keep: Callable[[Any], bool], by: Callable[[Any], Any], *, descending: bool
+) -> Steps:
+    """The rows to keep, by a value; those without one last, in their order."""
+    known: list[tuple[Any, Any]] = []
+    unknown: list[Any] = []
+    for place, row in enumerate(rows):
+        if place % BATCH == 0:
+            yield
+        if keep(row):
+            value = by(row)
+            if value is None:
+                unknown.append(row)
+            else:
+                known.append((value, row))
+    runs: list[tuple[Any, Any]] = []
+    for start in range(0, len(known), RUN):
+        runs += sorted(known[start : start + RUN], key=itemgetter(0), reverse=descending)
+        yield
+    if len(known) > RUN:
+        yield
+        runs.sort(key=itemgetter(0), reverse=descending)
+    return [row for _, row in runs] + unknown
+
+
+class Listing:
+    """The rows of the present view, listed again when something that they hang on has changed."""
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+        self.keys: list[int] = []
+        """Theirs."""
+
+        self.of: Any = None
+        """The view that `rows` belong to."""
+
+        self._state: tuple[Any, ...] | None = None
+        self._steps: Steps | None = None
+
+    def want(self, state: tuple[Any, ...], steps: Callable[[], Steps]) -> bool:
+        """Begin anew where `state`, the view first, is another; do one slice.
+
+        Whether `rows` are ready. Until they are, they are those of before.
+        """
+        if self._state is None or not _same(self._state, state):
+            self._state, self._steps = state, steps()
+        return self._go_on()
+
+    def slices(self) -> Iterator[None]:
+        """What is left of the work."""
+        while not self._go_on():
+            yield
+
+    def _go_on(self) -> bool:
+        until = perf_counter() + SLICE_S
+        while self._steps is not None:
+            try:
+                next(self._steps)
+            except StopIteration as end:
+                self.rows, self._steps = end.value, None
+                self.keys = [row[0] for row in self.rows]  # the oid comes first in every row
+                self.of = self._state[0] if self._state else None
+            else:
+                if perf_counter() >= until:
+                    return False
+        return True
+
+
+def _same(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
+    """Rows by identity, words and numbers by value."""
+    return len(before) == len(now) and all(
+        a is b or (isinstance(a, (str, bool, int)) and type(a) is type(b) and a == b)
+        for a, b in zip(before, now, strict=True)
+    )
+
+
+class Pending:
+    """Which tables' column statistics an estimate still waits for, those of big indexes first."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        """Indexes that are big enough for an estimate."""
+
+        self.waiting = 0
+        """Of these, those without."""
+
+        self._of: Any = None
+        self._known = -1
+        self._indexes: dict[int, int] = {}
+
+    def update(self, found: IndexFacts) -> None:
+        """After a reading, or after statistics came."""
+        if self._of is not found.by_table:
+            self._of = found.by_table
+            self._start(found)
+        if self._known == found.estimates.relations_known:
+            return
+        self._known = found.estimates.relations_known
+        done = [relid for relid in self._indexes if found.estimates.columns(relid)]
+        for relid in done:
+            self.waiting -= self._indexes.pop(relid)
+
+    def _start(self, found: IndexFacts) -> None:
+        biggest: list[tuple[int, int, int]] = []
+        self.total = 0
+        for relid, indexes in found.by_table.items():
+            big = [index.relpages for index in indexes if index.relpages >= LEAST_PAGES]
+            self.total += len(big)
+            if big and not found.estimates.columns(relid):
+                number = sum(found.estimates.waits_for_statistics(i) for i in _big(indexes))
+                if number:
+                    biggest.append((max(big), relid, number))
+        biggest.sort(reverse=True)
+        self._indexes = {relid: number for _, relid, number in biggest}
+        self.waiting = sum(self._indexes.values())
+
+    def __contains__(self, relid: int) -> bool:
+        return relid in self._indexes
+
+    def first(self, number: int) -> list[int]:
+        """So many tables, those of the biggest indexes first."""
+        return [relid for relid, _ in zip(self._indexes, range(number), strict=False)]
+
+
+def _big(indexes: Iterable[Index]) -> Iterator[Index]:
+    return (index for index in indexes if index.relpages >= LEAST_PAGES)

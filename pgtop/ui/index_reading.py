@@ -1,0 +1,114 @@
+"""What the Indexes tab reads bit by bit: names of visible rows, statistics, sequences."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from textual import work
+from textual.worker import WorkerState
+
+from pgtop.advice.index_facts import IndexFacts, optional
+from pgtop.analysis.bloat import LEAST_PAGES
+from pgtop.model.index import (
+    ColumnStatistics,
+    KeysOf,
+    Sequence,
+    SequenceValue,
+    StatisticsOf,
+    ValuesOf,
+)
+from pgtop.model.sample import SourceError
+from pgtop.ui.index_listing import Pending
+from pgtop.ui.live_pane import LivePane
+
+TABLES_AT_ONCE = 40
+"""Tables whose statistics one question brings: some 200 columns, a few milliseconds."""
+
+BREATH_S = 0.2
+"""Between two such questions."""
+
+WIDE = 1 << 53
+"""A sequence that ends beyond it does not run out in anybody's time."""
+
+
+class IndexReading(LivePane):
+    """The part of the tab that asks for what no lane brings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mode = "all"
+        self.found: IndexFacts | None = None
+        self._names: dict[int, str] = {}
+        self._pending = Pending()
+        self._sequences_at = -1e9
+
+    def _read_more(self) -> None:
+        """Names of visible rows, statistics, sequences: unless that is under way."""
+        for worker in self.workers:
+            if worker.group == "more" and worker.state in (
+                WorkerState.PENDING, WorkerState.RUNNING,
+            ):  # fmt: skip
+                return
+        if self._visible_unnamed() or self._relations_waiting() or self._sequences_due():
+            self._more()
+
+    def _visible(self) -> list[int]:
+        table = self.table
+        first = max(0, table.cursor_index - 60)
+        return [int(cast(int, key)) for key in table.keys[first : first + 160]]
+
+    def _visible_unnamed(self) -> list[int]:
+        if self.mode in ("tables", "missing"):
+            return []
+        return [key for key in self._visible() if key not in self._names]
+
+    def _relations_waiting(self) -> list[int]:
+        """Tables whose columns are not known: those in view first, then the biggest."""
+        found = self.found
+        if found is None:
+            return []
+        estimates = found.estimates
+        self._pending.update(found)
+        waiting: dict[int, None] = {}
+        for key in self._visible():
+            index = estimates.index(key)
+            relid = index.indrelid if index is not None else key
+            table = found.usage.tables.get(relid)
+            big = table is not None and table.relpages >= LEAST_PAGES
+            if relid in self._pending or (index is None and big and not estimates.columns(relid)):
+                waiting[relid] = None
+        waiting.update(dict.fromkeys(self._pending.first(TABLES_AT_ONCE)))
+        return list(waiting)
+
+    def _sequences_due(self) -> bool:
+        now = self.frame.schedule.board.reading
+        return now is not None and now.taken_at - self._sequences_at >= 300
+
+    @work(group="more", exclusive=True)
+    async def _more(self) -> None:
+        board = self.frame.schedule.board
+        try:
+            unnamed = self._visible_unnamed()
+            if unnamed:
+                self._names.update(dict.fromkeys(unnamed, ""))
+                self._names.update(await self.frame.ask(KeysOf(tuple(unnamed))))
+            if self._sequences_due():
+                self._sequences_at = board.reading.taken_at if board.reading else 0.0
+                near = [s for s in optional(self.facts, Sequence) if abs(s.limit) < WIDE]
+                asked = ValuesOf(tuple(s.seqrelid for s in near if not s.seqcycle))
+                if asked.seqrelids:
+                    board.add(SequenceValue, await self.frame.ask(asked))
+            for _ in range(500):
+                waiting = self._relations_waiting()[:TABLES_AT_ONCE]
+                if not waiting or not self.display:
+                    break
+                rows = await self.frame.ask(StatisticsOf(tuple(waiting)))
+                board.add(ColumnStatistics, rows)
+                if not rows:
+                    break
+                self.refilter()
+                await asyncio.sleep(BREATH_S)
+        except SourceError as error:
+            self.frame.note(error.why, "warning")
+        self.refilter()
