@@ -204,7 +204,7 @@ def head_lines(
     words, tone = _horizon(state)
     if tone != "warning":
         pieces.append((words, tone))
-    pieces.append(_ages(state, settings))
+    pieces.append(_ages(state, settings, width))
     pieces.append(_counters(state))
     return [pieces, [(words[1:] + " ", tone)]] if tone == "warning" else [pieces]
 
@@ -217,8 +217,10 @@ def _budget(state: VacuumState, settings: VacuumSettings, width: int) -> list[tu
     write = budget / max(settings.page_dirty, 0.001) * 8192 / MIB
     used = utilisation(state) if prepared(state) else None
     tone: Tone = "warning" if used is not None and used >= 0.7 else ""
-    words = f"  budget {read:.0f} MiB/s read {write:.0f} write" if width >= 100 else "  budget"
     share = units.UNKNOWN if used is None else f"≈ {units.percent(used)}"
+    if width < 100:
+        return [(f"  budget {share}", tone)]
+    words = f"  budget {read:.0f} MiB/s read {write:.0f} write"
     whose = " by this database" if width >= 140 else ""
     return [(f"{words}, used {share}{whose}", tone)]
 
@@ -239,14 +241,15 @@ def _horizon(state: VacuumState) -> tuple[str, Tone]:
     return (f"{words}: {named(oldest)}{unseen}", "warning" if old and oldest.xid_age else "")
 
 
-def _ages(state: VacuumState, settings: VacuumSettings) -> tuple[str, Tone]:
+def _ages(state: VacuumState, settings: VacuumSettings, width: int) -> tuple[str, Tone]:
     if not state.databases:
         return ("  oldest db ?", "dim")
     share = max(
         max(d.xid_age / settings.freeze_max_age, d.mxid_age / settings.multixact_freeze_max_age)
         for d in state.databases
     )
-    return (f"  oldest db {units.percent(share)} of forced", "warning" if share > 1.2 else "")
+    of = " of forced" if width >= 100 else ""
+    return (f"  oldest db {units.percent(share)}{of}", "warning" if share > 1.2 else "")
 
 
 def _counters(state: VacuumState) -> tuple[str, Tone]:
@@ -281,7 +284,7 @@ def running_lines(
         if run.wait_event_type in ("Lock", "BufferPin"):
             pieces.append((f"  waits {run.wait_event_type}/{run.wait_event}", "warning"))
         since = f"  pid {run.pid}, {units.age(run.xact_s)}"
-        pieces.append((f"{since}, {_yields(run, settings)}", "dim"))
+        pieces.append((f"  {_yields(run, settings)}{since}", "dim"))
         lines.append(pieces)
     more = len(state.history.now) - most
     if more > 0:
