@@ -11,8 +11,10 @@ from pgtop.advice import Facts
 from pgtop.advice.summary import Cause
 from pgtop.analysis import units
 from pgtop.analysis.pulse import Pulse
+from pgtop.analysis.replication import WalFlow
 from pgtop.analysis.waits import CPU, Waits
-from pgtop.model.sample import Sample
+from pgtop.model.replication import Recovery, Standby
+from pgtop.model.sample import RowT, Sample
 from pgtop.model.server import Vitals
 from pgtop.terminal.glyphs import SEVERITY, sparkline
 from pgtop.ui.lines import Line, clipped
@@ -45,6 +47,7 @@ def sign_lines(facts: Facts, width: int, lines: int) -> tuple[Line, ...]:
     vitals = _vitals(facts)
     columns = max(1, (width - 1) // CELL)
     cells = [_sign(pulse, vitals, *sign) for sign in _SIGNS]
+    cells[-1:-1] = _lag(facts)
     made = []
     for number in range(lines):
         pieces: list[tuple[str, Tone]] = [(" ", "")]
@@ -53,6 +56,25 @@ def sign_lines(facts: Facts, width: int, lines: int) -> tuple[Line, ...]:
             pieces += [*cell, (" " * max(1, CELL - used), "")]
         made.append(Line(tuple(pieces)))
     return tuple(made)
+
+
+def _lag(facts: Facts) -> list[list[tuple[str, Tone]]]:
+    """The longest lag, of a standby that follows this server or of this one itself."""
+    flow: WalFlow | None = facts.derived.get(WalFlow)
+    if flow is None:
+        return []
+    behind = [flow.lag_s(row) for row in _rows(facts, Standby)]
+    behind += [flow.own_lag_s(row) for row in _rows(facts, Recovery)]
+    if not behind:
+        return []
+    longest = max((seconds for seconds in behind if seconds is not None), default=None)
+    text = units.UNKNOWN if longest is None else units.seconds(longest) if longest else "0"
+    return [[("lag ", "dim"), (text, "strong")]]
+
+
+def _rows(facts: Facts, row_type: type[RowT]) -> tuple[RowT, ...]:
+    found = facts.samples.get(row_type)
+    return found.rows if isinstance(found, Sample) else ()
 
 
 def _vitals(facts: Facts) -> Vitals | None:
