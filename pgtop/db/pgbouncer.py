@@ -31,6 +31,9 @@ CONFIG_S = 60.0
 
 Row = Mapping[str, Any]
 
+_UNLIKE = (LookupError, ValueError, TypeError)
+"""A console of another pooler: columns missing, or figures that are none."""
+
 
 class _Text(Loader):
     """Text as it can be shown, whatever bytes it has."""
@@ -64,7 +67,7 @@ class Console:
                 return dict.fromkeys(wanted, self._refused[0])
             try:
                 found = await self._in_time()
-            except (psycopg.Error, OSError, SourceError) as error:
+            except (psycopg.Error, OSError, SourceError, *_UNLIKE) as error:
                 refusal = _refusal(error)
                 self._refused = (refusal, time.monotonic() + RETRY_S)
                 await self._drop()
@@ -129,7 +132,7 @@ class Console:
                     row["database"] or "",
                     row["user"] or "",
                     row["state"] or "",
-                    row.get("remote_pid") or 0,
+                    int(row.get("remote_pid") or 0),
                 )
                 for row in servers
             ),
@@ -160,6 +163,8 @@ def _refusal(error: BaseException) -> SourceError:
         return SourceError(f"PgBouncer's console: {error.why}{who}")
     if isinstance(error, SourceError):
         return error
+    if isinstance(error, _UNLIKE):
+        return SourceError("PgBouncer's console: it does not answer as PgBouncer's does")
     return SourceError(f"PgBouncer's console: {said(error)}{_WHO}")
 
 
@@ -199,14 +204,14 @@ def pool_of(row: Row, database: Row) -> Pool:
         database=row["database"] or "",
         user=row["user"] or "",
         pool_mode=row.get("pool_mode"),
-        cl_active=row["cl_active"],
-        cl_waiting=row["cl_waiting"],
-        sv_active=row["sv_active"],
-        sv_idle=row["sv_idle"],
-        sv_used=row["sv_used"],
-        sv_tested=row["sv_tested"],
-        sv_login=row["sv_login"],
-        maxwait_s=row["maxwait"] + (row.get("maxwait_us") or 0) / 1e6,
+        cl_active=int(row["cl_active"]),
+        cl_waiting=int(row["cl_waiting"]),
+        sv_active=int(row["sv_active"]),
+        sv_idle=int(row["sv_idle"]),
+        sv_used=int(row["sv_used"]),
+        sv_tested=int(row["sv_tested"]),
+        sv_login=int(row["sv_login"]),
+        maxwait_s=int(row["maxwait"]) + int(row.get("maxwait_us") or 0) / 1e6,
         pool_size=database.get("pool_size"),
         reserve_pool=database.get("reserve_pool", database.get("reserve_pool_size")),
         host=database.get("host"),

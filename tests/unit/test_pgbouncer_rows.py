@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from pgtop.db.pgbouncer import pool_of, pooler_of
+from pgtop.db.pgbouncer import Console, pool_of, pooler_of
+from pgtop.model.pool import Pool
+from pgtop.model.sample import SourceError
 
 COUNTS = {"cl_active": 3, "cl_waiting": 2, "sv_active": 1, "sv_idle": 1, "sv_used": 0,
           "sv_tested": 0, "sv_login": 0, "maxwait": 4}  # fmt: skip
@@ -33,6 +35,17 @@ def test_a_pool_of_any_version(
     assert (made.maxwait_s, made.reserve_pool, made.pool_size) == (wait, reserve, 20)
     assert (made.server_database, made.free, made.servers) == ("shop_prod", 1, 2)
     assert made.pool_mode == pool.get("pool_mode")
+
+
+async def test_a_console_of_something_else_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def rows(self: Console) -> dict[type[Any], tuple[Any, ...]]:
+        return {Pool: (pool_of({"database": "shop", "user": "web"}, {}),)}
+
+    monkeypatch.setattr(Console, "_rows", rows)
+    found = await Console({}).read([Pool])
+    refused = found[Pool]
+    assert isinstance(refused, SourceError)
+    assert "does not answer as PgBouncer's does" in refused.why
 
 
 def test_a_pool_whose_database_is_gone() -> None:
