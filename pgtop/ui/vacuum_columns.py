@@ -219,7 +219,7 @@ def _budget(state: VacuumState, settings: VacuumSettings, width: int) -> list[tu
     tone: Tone = "warning" if used is not None and used >= 0.7 else ""
     share = units.UNKNOWN if used is None else f"≈ {units.percent(used)}"
     if width < 100:
-        return [(f"  budget {share}", tone)]
+        return [(f"  budget used {share}" if used is not None else f"  {read:.0f} MiB/s", tone)]
     words = f"  budget {read:.0f} MiB/s read {write:.0f} write"
     whose = " by this database" if width >= 140 else ""
     return [(f"{words}, used {share}{whose}", tone)]

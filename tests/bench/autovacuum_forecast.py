@@ -1,20 +1,22 @@
 """Predicted and real autovacuum on a churned table, before and after an override of ours.
 
-    python -m tests.bench.autovacuum_forecast [RUNS]
+    python -m tests.bench.autovacuum_forecast [RUNS] [ROWS] [BINARIES]
 
-A private server; one table under constant updates of an indexed column. Half way to each
-run the forecast is written down; the server's own times are the truth. Then the override
-is applied under the same churn, and dead rows at the peak and runs an hour are compared
-with what the composer says.
+A private server (of the embedded binaries, else of a directory of others); one table under
+constant updates of an indexed column. Half way to each run the forecast is written down; the
+server's own log is the truth. Then the override is applied under the same churn, and dead rows
+at the peak and runs an hour are compared with what the composer says.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -28,7 +30,7 @@ from pgtop.model.sample import Sample
 from pgtop.model.server import DatabaseCounters, Server, Vitals
 from tests.servers import running
 
-ROWS = 400_000
+ROWS = int(sys.argv[2]) if len(sys.argv) > 2 else 400_000
 PER_S = 1_000
 NAPTIME_S = 5.0
 OVERRIDE = {"autovacuum_vacuum_scale_factor": "0.04"}
@@ -71,7 +73,8 @@ class Run:
 class Watcher:
     """Reads as the tab does, and keeps what it says."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, log: Path) -> None:
+        self.log = log
         params = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
         self.collector = Collector(params)
         self.state = VacuumState()
@@ -83,36 +86,38 @@ class Watcher:
         self.state = self.state.advanced(held, held)
         self.relid = next(t.relid for t in self.state.tables.values() if t.relname == "churned")
 
+    def logged(self) -> list[float]:
+        """Seconds of each run so far, by the server's log."""
+        text = self.log.read_text(errors="replace")
+        ours = r'automatic vacuum of table "[^"]*churned"'
+        of = ours + r"(?:(?!automatic)[\s\S])*?elapsed: ([\d.]+) s"
+        return [float(found) for found in re.findall(of, text)]
+
     async def next_run(self) -> Run:
         """Follow the table to the end of its next run."""
         said: Run | None = None
-        peak, count, total = 0, None, 0.0
+        peak, runs = 0, len(self.logged())
         while True:
-            await asyncio.sleep(5.5 if said is None else 0.5)
+            await asyncio.sleep(2.5 if said is None else 0.5)
             await self.read()
             one = case(self.state, self.relid)
-            table = one.seen.table
-            if count is None:
-                count = table.autovacuum_count
-                total = (one.seen.use and one.seen.use.total_autovacuum_time) or 0.0
-            if table.autovacuum_count > count:
-                spent = (one.seen.use and one.seen.use.total_autovacuum_time) or 0.0
-                last = one.seen.last_run
-                if said is not None and last is not None:
-                    said.took_s = (spent - total) / 1000
-                    said.began = last[0] - said.took_s
+            seen, table = one.seen, one.seen.table
+            took = self.logged()
+            if len(took) > runs:
+                if said is not None and seen.last_run is not None:
+                    said.took_s = took[-1]
+                    said.began = seen.last_run[0] - said.took_s
                     said.dead_at_peak = peak
                     return said
-                count, total = table.autovacuum_count, spent
+                runs = len(took)
                 continue
             peak = max(peak, table.n_dead_tup)
-            seen = one.seen
-            if said is None and seen.next_s is not None and seen.pressure.dead > 0.35:
+            if said is None and seen.next_s is not None and 0.35 < seen.pressure.dead < 1:
                 said = Run(self.state.at, seen.next_s, seen.takes_s, seen.estimated_s)
 
 
-async def watch(dsn: str, runs: int) -> None:
-    watcher = Watcher(dsn)
+async def watch(dsn: str, log: Path, runs: int) -> None:
+    watcher = Watcher(dsn, log)
     await watcher.collector.open()
     naptime = NAPTIME_S
     print(f"{'said next':>10} {'came after':>11} {'said takes':>11} {'took':>7} {'peak dead':>10}")
@@ -161,9 +166,11 @@ def main() -> None:
     options = {
         "autovacuum_naptime": f"{NAPTIME_S:.0f}s", "shared_buffers": "16MB",
         "autovacuum_vacuum_scale_factor": "0.1", "autovacuum_analyze_threshold": "2000000000",
-        "max_wal_size": "2GB",
+        "max_wal_size": "2GB", "log_autovacuum_min_duration": "0",
     }  # fmt: skip
-    with running(options=options) as server:
+    binaries = sys.argv[3] if len(sys.argv) > 3 else "embedded"
+    with running(binaries, options=options) as server:
+        print(f"PostgreSQL {server.version_num // 10000}, {ROWS:,} rows, {PER_S:,} updates/s")
         server.execute(
             "CREATE TABLE churned (id int PRIMARY KEY, n int, pad text) WITH (fillfactor = 80)",
             "INSERT INTO churned SELECT i, 0, repeat('x', 150)"
@@ -174,7 +181,7 @@ def main() -> None:
         churn = Churn(server.dsn())
         churn.start()
         try:
-            asyncio.run(watch(server.dsn(), runs))
+            asyncio.run(watch(server.dsn(), server.server.log, runs))
         finally:
             churn.ended.set()
             churn.join()

@@ -318,7 +318,15 @@ def test_progress_and_its_end() -> None:
     assert progress.share == 0.4
     assert progress.eta_s == pytest.approx(600 / (300 / 60))
     ended = state_of(facts([table(), first], [table(), second], [table()], gap=60))
-    assert ended.history.lasted[20001] == 90.0
+    assert ended.history.lasted[20001] == 120.0  # 90 to 150 s: in the middle, a quarter off
+
+
+def test_a_run_that_ended_between_two_looks_far_apart_was_not_measured() -> None:
+    short = run(heap_blks_scanned=400, xact_s=1.0)
+    ended = state_of(facts([table(), short], [table()], gap=5))
+    assert 20001 not in ended.history.lasted
+    close = state_of(facts([table(), short], [table()], gap=0.5))
+    assert close.history.lasted[20001] == 1.25
 
 
 def test_saturation_needs_ten_minutes() -> None:

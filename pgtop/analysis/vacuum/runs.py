@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from pgtop.model.vacuum import VacuumRun
 
+SURE_FRACTION = 0.25
+"""How far off the middle of a run's bounds may be and still be called its duration."""
+
 REMEMBERED_S = 600.0
 """How long a look at the workers counts towards their being all busy."""
 
@@ -32,7 +35,7 @@ class RunHistory:
     """pid -> when and how it was seen first in its present phase."""
 
     lasted: Mapping[int, float] = field(default_factory=dict)
-    """relid -> seconds that its last run took, of those seen to the end."""
+    """relid -> seconds that its last run took, of those seen to the end closely enough."""
 
     busy: tuple[tuple[float, int], ...] = ()
     """(when, autovacuum workers at work), the last ten minutes."""
@@ -41,10 +44,13 @@ class RunHistory:
         """With one more look."""
         lasted = dict(self.lasted)
         current = {(run.pid, run.relid) for run in runs}
+        unseen = taken_at - self.busy[-1][0] if self.busy else 0.0
         for before in self.now:
             run = before.run
             if run.relid and run.phase and (run.pid, run.relid) not in current and run.xact_s:
-                lasted[run.relid] = run.xact_s
+                middle = run.xact_s + unseen / 2
+                if unseen / 2 <= SURE_FRACTION * middle:
+                    lasted[run.relid] = middle
         seen: dict[int, tuple[float, VacuumRun]] = {}
         for run in runs:
             first = self.seen.get(run.pid)
