@@ -76,8 +76,8 @@ class Cause:
 CAUSES: Sequence[tuple[str, tuple[str, ...]]] = (
     ("indexes", ("index.missing", "index.invalid")),
     ("N+1", ("query.n_plus_one",)),
-    ("pool", ("connections.", "pool.")),
-    ("locks", ("locks.",)),
+    ("pool", ("connections.near_limit", "pool.")),
+    ("locks", ("locks.", "connections.idle_in_transaction")),
     ("vacuum", ("autovacuum.", "wraparound.")),
     ("replication", ("replication.", "wal.")),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from pgtop.advice import Verdict
-from pgtop.advice.summary import causes, entries, nothing_found, said
+from pgtop.advice.summary import CAUSES, causes, entries, nothing_found, said
 from pgtop.model.finding import Cost, Finding, Severity, Subject
 
 
@@ -74,3 +74,10 @@ def test_healthy_is_said_only_when_all_was_judged() -> None:
     healthy = verdict(judged=("a", "b"), not_possible={"c": "hidden"})
     assert nothing_found(healthy).startswith("no finding: 2 checks passed, 1 not possible here")
     assert said(healthy) == "2 checked, 1 not possible here"
+
+
+def test_a_forgotten_transaction_is_not_the_pools_fault() -> None:
+    names = dict(CAUSES)
+    forgotten, queue = "connections.idle_in_transaction", "pool.waiting"
+    assert [n for n, rules in names.items() if forgotten.startswith(rules)] == ["locks"]
+    assert [n for n, rules in names.items() if queue.startswith(rules)] == ["pool"]
