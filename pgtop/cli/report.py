@@ -126,6 +126,7 @@ async def _report(params: dict[str, str], options: argparse.Namespace) -> dict[s
         for step in range(STEPS if options.window else 0):
             await asyncio.sleep(options.window / STEPS)
             await watch.read(last=step == STEPS - 1)
+        await watch.advise()
         return watch.document(redact=options.redact)
     except SourceError as error:
         raise error if isinstance(error, Disconnected) else Disconnected(error.why) from error

@@ -8,7 +8,8 @@ from typing import Any
 
 from pgtop.advice import Facts, judge
 from pgtop.advice.indexes import INDEX_RULES
-from pgtop.advice.questions import ask_definitions, ask_sequences
+from pgtop.advice.missing import busiest
+from pgtop.advice.questions import ask_advice, ask_definitions, ask_sequences
 from pgtop.advice.rules import RULES
 from pgtop.analysis.derived import Board
 from pgtop.analysis.redact import mask_literals
@@ -119,6 +120,13 @@ class Watch:
             await ask_sequences(self._source, self.board)
             facts = Facts(self.board.samples, self.board.derived)
             await ask_definitions(self._source, self.board, judge(facts, INDEX_RULES).findings)
+
+    async def advise(self) -> None:
+        """Have the busiest statements planned; without a window nothing is known of them."""
+        workload: Workload | None = self.board.derived.get(Workload)
+        busy = busiest(workload) if workload is not None else frozenset()
+        if busy and "findings" in self.sections:
+            await ask_advice(self._source, self.board, busy)
 
     def document(self, *, redact: bool = False) -> dict[str, Any]:
         """The report of what was read."""

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from textual.app import App
 
+from pgtop.advice.missing import busiest
+from pgtop.advice.questions import ask_advice
 from pgtop.analysis.groups import Group
 from pgtop.analysis.workload import Workload
-from pgtop.model.advice import Advice, Advise
-from pgtop.model.sample import Disconnected, SourceError
+from pgtop.model.sample import Disconnected
 from pgtop.model.statement import StatementKey
 from pgtop.ui.schedule import Schedule
-
-WATCHED_S = 6.0
-"""What is busy shows after as long."""
-
-MOST = 8
-"""Statements at once …"""
-
-LEAST_SHARE = 0.05
-"""… each at least this part of all execution time."""
 
 AGAIN_S = 600.0
 """Between two searches over the same statements …"""
 
 NEW_S = 60.0
 """… and where another statement has come to the top."""
-
-SECONDS = 2.0
-"""A search takes at most as long: in ten minutes 3 ms/s, on one connection more."""
 
 
 class Advising(App[int]):
@@ -56,22 +44,7 @@ class Advising(App[int]):
         self.run_worker(self._advise(busy), group="advise", exclusive=True, exit_on_error=False)
 
     async def _advise(self, busy: frozenset[StatementKey]) -> None:
-        board = self.schedule.board
         try:
-            found = await self.schedule.ask(Advise(keys=tuple(sorted(busy)), seconds=SECONDS))
-            board.add(Advice, (found,))
+            await ask_advice(self.schedule, self.schedule.board, busy)
         except Disconnected:
             self._advised_at = None
-        except SourceError as error:
-            board.samples[Advice] = error
-
-
-def busiest(workload: Workload) -> frozenset[StatementKey]:
-    """The statements that take most of the time since pgtop watches, those worth an index."""
-    window = workload.window("mark")
-    if window.seconds is None or window.seconds < WATCHED_S:
-        return frozenset()
-    deltas: Mapping[StatementKey, Any] = window.deltas()
-    total = sum(d.exec_ms for d in deltas.values())
-    ranked = sorted(deltas, key=lambda key: -deltas[key].exec_ms)[:MOST]
-    return frozenset(k for k in ranked if total and deltas[k].exec_ms >= LEAST_SHARE * total)
