@@ -68,7 +68,8 @@ async def test_replay_is_named_and_not_to_be_cancelled(server: TestServer) -> No
 
 async def test_a_commit_that_waits_for_a_standby_is_no_root_to_cancel() -> None:
     board = Board()
-    with private_server({"synchronous_standby_names": "nobody"}) as server:
+    options = {"synchronous_standby_names": "nobody", "synchronous_commit": "on"}
+    with private_server(options) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as conn:
             conn.execute("SET synchronous_commit = local")
             conn.execute("CREATE TABLE orders (id int, v int)")
