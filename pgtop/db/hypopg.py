@@ -40,7 +40,7 @@ MOST_LEAVES = 64
 """Partitions that get a hypothetical index each; those of the plan first."""
 
 
-_CREATE = "SELECT indexrelid::pg_catalog.int8 FROM {schema}.hypopg_create_index({text})"
+_CREATE = "SELECT /* pgtop */ indexrelid::pg_catalog.int8 FROM {schema}.hypopg_create_index({text})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,11 @@ def _explain(asker: Asker, text: str, call: str | None) -> str:
     if call is not None:
         mode = "SET LOCAL plan_cache_mode = force_generic_plan"
         return (
-            f"{mode}; PREPARE pgtop_plan AS {text}; EXPLAIN ({options}) {call};"
+            f"{mode}; PREPARE pgtop_plan AS {text}; EXPLAIN /* pgtop */ ({options}) {call};"
             " DEALLOCATE pgtop_plan"
         )
     generic = ", GENERIC_PLAN" if normalized.parameters(text) else ""
-    return f"EXPLAIN ({options}{generic}) {text}"
+    return f"EXPLAIN /* pgtop */ ({options}{generic}) {text}"
 
 
 async def _message(asker: Asker, parts: Sequence[str], text: str) -> list[list[tuple[Any, ...]]]:
@@ -237,7 +237,7 @@ class HypoModel(OwnModel):
         return replace(own, used=own.used | priced.used, risky=priced.risky)
 
     async def _pretended(self, each: Planned, indexes: Sequence[NewIndex]) -> Priced:
-        parts, owners = [f"SELECT {self.schema}.hypopg_reset()"], []
+        parts, owners = [f"SELECT /* pgtop */ {self.schema}.hypopg_reset()"], []
         for index in indexes:
             for statement in self._statements(each, index):
                 parts.append(_CREATE.format(schema=self.schema, text=literal(statement)))

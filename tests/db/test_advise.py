@@ -11,6 +11,7 @@ import pytest
 from pgtop.db.collector import Collector
 from pgtop.model.advice import Advice, Advise, Work
 from pgtop.model.sample import SourceError
+from tests.servers import TestServer, pooled
 
 SHOP = """
 CREATE TABLE customers (id int PRIMARY KEY, email text, region text);
@@ -209,3 +210,25 @@ async def test_no_workload_is_an_error_with_its_remedy(collector: Collector) -> 
     with pytest.raises(SourceError) as refused:
         await collector.ask(Advise())
     assert "pg_stat_statements" in refused.value.why
+
+
+async def test_through_a_pooler_nothing_is_pretended_and_nothing_left(
+    any_server: TestServer,
+) -> None:
+    with any_server.database() as name:
+        with psycopg.connect(any_server.dsn(name), autocommit=True) as conn:
+            conn.execute(SHOP.encode())
+            known = conn.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'hypopg'")
+            installed = known.fetchone() is not None
+            if installed:
+                conn.execute("CREATE EXTENSION hypopg")
+        with pooled(any_server) as port:
+            dsn = f"host=127.0.0.1 port={port} dbname={name} user=postgres"
+            async with opened(dsn) as collector:
+                advice = await collector.ask(Advise(works=works("page", "key")))
+            assert advice.verified_by == "none"
+            assert ("pooler" in (advice.why_not_verified or "")) == installed
+            assert [each.index.keys[0] for each in advice.indexes] == ["customer_id"]
+            with psycopg.connect(dsn, autocommit=True) as conn:
+                left = conn.execute("SELECT count(*) FROM pg_prepared_statements").fetchone()
+            assert left == (0,)

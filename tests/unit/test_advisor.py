@@ -364,6 +364,18 @@ def test_upkeep_is_not_known_without_counters_and_counts_lost_hot() -> None:
     assert lost > 5 * kept > 0
 
 
+def test_twice_a_day_is_not_worth_an_index_on_a_table_that_is_written_all_day() -> None:
+    index = NewIndex(20000, ("customer_id",), columns=("customer_id",))
+    busy = replace(ORDERS, inserts_per_s=500.0, updates_per_s=0.0, hot_updates_per_s=0.0)
+    quiet = replace(busy, inserts_per_s=0.001)
+    two_calls_ms: dict[frozenset[NewIndex], float] = {NONE: 2_000.0, of(A): 20.0}
+    for table_, worth in ((busy, False), (quiet, True)):
+        a_second = upkeep_ms_per_s(index, table_, frozenset())
+        assert a_second is not None
+        search, _ = searched([two_calls_ms], upkeep=a_second * 86_400)
+        assert bool(search.chosen) == worth
+
+
 def test_our_own_price_falls_with_a_fitting_index_only() -> None:
     plan = plan_of(scan("(orders.customer_id = 7)"))
     asked = wishes(plan, {("public", "orders"): ORDERS})
