@@ -285,6 +285,12 @@ def test_a_wider_index_takes_the_place_of_a_narrow_one() -> None:
     assert search.complete
 
 
+def test_within_a_limit_the_wider_one_replaces_the_narrow_one() -> None:
+    costs = [{NONE: 1000.0, of(A): 100.0, of(AB): 10.0}]
+    assert searched(costs, max_bytes=2.5e6)[0].chosen == {AB}
+    assert searched(costs, max_bytes=1.5e6)[0].chosen == {A}
+
+
 def test_two_statements_share_one_index() -> None:
     search, _ = searched([
         {NONE: 1000.0, of(A): 10.0, of(AB): 10.1},
