@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from pgtop.advice import Facts, NeedsTime, NotPossible, Rule, ddl
 from pgtop.advice.foreign_keys import FOREIGN_KEY_RULES
-from pgtop.advice.foreign_keys import bare_keys as bare_keys
 from pgtop.advice.index_facts import IndexFacts, gathered, kept, listed, optional
 from pgtop.advice.index_invalid import INVALID_RULES
 from pgtop.advice.index_remedies import BUILD_WAITS as BUILD_WAITS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import ClassVar
 
 from rich.text import Text
@@ -10,6 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.scrollbar import ScrollBarRender
 from textual.widgets import Static
+
+from pgtop.terminal.glyphs import ASCII
+from pgtop.terminal.safe import safe
 
 
 class PlainBar(ScrollBarRender):
@@ -25,6 +29,19 @@ def plain_edges(widget: VerticalScroll) -> None:
         widget.add_class("-ascii")
         # Textual reads it from the instance, whatever it declares.
         widget.vertical_scrollbar.renderer = PlainBar  # type: ignore[misc]
+
+
+def ascii_text(text: Text) -> Text:
+    """The same in ASCII alone, styles and all."""
+    made = Text(style=text.style)
+    marks = sorted({0, len(text), *(m for span in text.spans for m in (span.start, span.end))})
+    for start, end in itertools.pairwise(marks):
+        piece = text[start:end]
+        before = len(made)
+        made.append(safe(piece.plain.translate(ASCII), lines=True, ascii_only=True))
+        for span in piece.spans:
+            made.stylize(span.style, before, len(made))
+    return made
 
 
 class Detail(VerticalScroll):
@@ -55,6 +72,8 @@ class Detail(VerticalScroll):
 
     def show(self, text: Text) -> None:
         """Replace the text; the place is kept where it is the same text."""
+        if self.has_class("-ascii"):
+            text = ascii_text(text)
         if text != self._text:
             self._text = text
             self.query_one(Static).update(text)

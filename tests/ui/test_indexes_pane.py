@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.text import Text
+
 from pgtop.model.index import (
     CounterWindow,
     Definition,
@@ -15,6 +17,7 @@ from pgtop.model.index import (
 from pgtop.model.sample import SourceError
 from pgtop.model.table import Table
 from pgtop.model.vacuum import VacuumBlock
+from pgtop.ui.detail import ascii_text
 from tests.factories import STARTED
 from tests.hostile import CORPUS
 from tests.ui.driving import app_of, read_again, running, screen_text, segments, settle
@@ -139,6 +142,16 @@ async def test_ascii_alone_where_the_terminal_has_no_more() -> None:
             await pilot.press(key)
             await settle(pilot)
             assert screen_text(pilot).isascii(), key
+
+
+def test_a_text_in_ascii_keeps_its_styles() -> None:
+    text = Text.assemble(("≈ 3 … 5", "bold"), " – ", ("“é”", "dim"), "\nend")
+    made = ascii_text(text)
+    assert made.plain.isascii()
+    assert made.plain.startswith("~ 3 ... 5 - ")
+    assert made.plain.endswith("\nend")
+    assert next(made.plain[s.start : s.end] for s in made.spans) == "~ 3 ... 5"
+    assert [str(s.style) for s in made.spans] == ["bold", "dim"]
 
 
 async def test_the_foot_has_the_ddl_and_its_undo() -> None:
