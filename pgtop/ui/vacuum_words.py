@@ -52,8 +52,8 @@ def reason(one: Case, state: VacuumState, settings: VacuumSettings) -> str:
         )
     if word == "small":
         return (
-            f"{units.size(seen.table.size_bytes)}: no option is worth a line of DDL under"
-            f" {units.size(limits.SMALL_BYTES)}, or under {units.size(limits.WORTH_BYTES)} saved"
+            f"small ({units.size(seen.table.size_bytes)}): an override pays from"
+            f" {units.size(limits.SMALL_BYTES)} on, where it saves {units.size(limits.WORTH_BYTES)}"
         )
     return _WORDS.get(word, word)
 
