@@ -46,7 +46,8 @@ async def _all(cases: dict[str, Any], dsn: str, *, plain: bool, loud: bool) -> N
         finally:
             await collector.close()
     _drop(dsn)
-    _told(outcomes)
+    known = {c["id"] for c in cases["cases"] if (c.get("oracle") or {}).get("best")}
+    _told(outcomes, known)
 
 
 def _params(dsn: str) -> dict[str, str]:
@@ -195,9 +196,12 @@ def _judged(case: dict[str, Any], advice: Advice, cost: float, built: float) -> 
     return ("ok" if near else "FAR"), ratio
 
 
-def _told(outcomes: list[tuple[str, str, float]]) -> None:
+def _told(outcomes: list[tuple[str, str, float]], known: set[str]) -> None:
     judged = [o for o in outcomes if o[1] != "skipped"]
     count = {word: sum(o[1] == word for o in judged) for word in sorted({o[1] for o in judged})}
+    ratios = [ratio for name, _, ratio in judged if name in known]
+    near = sum(ratio <= 1.05 for ratio in ratios)
+    print(f"{len(ratios)} with a cheapest index known: {near} within 5 % to the letter")
     print(f"{len(judged)} judged, {len(outcomes) - len(judged)} skipped: {count}")
 
 
