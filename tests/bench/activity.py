@@ -1,7 +1,8 @@
 """What Overview and Activity cost the server, beside pg_activity where it is installed.
 
 `python -m tests.bench.activity [--tables 20000] [--sessions 200] [--seconds 40]`; some four
-minutes. Of the sessions a fifth is active, ten wait behind one row lock, the others are idle.
+minutes. Of the sessions a fifth is active, of these `--waiting` (10) behind one row lock, the
+others are idle.
 Milliseconds a second are the processor's, of the backend that the program is connected to; those
 of the statements alone, planned and executed, stand behind. Compare within one run.
 """
@@ -22,7 +23,6 @@ import psycopg
 from pgtop.demo.server import private_server
 from tests.bench.terminal import Program
 
-WAITING = 10
 BATCH = 500
 ROLES = ("ours", "peer")
 
@@ -46,7 +46,7 @@ def fill(dsn: str, tables: int) -> None:
 
 
 @contextlib.contextmanager
-def crowd(dsn: str, sessions: int) -> Iterator[None]:
+def crowd(dsn: str, sessions: int, waiting: int = 10) -> Iterator[None]:
     """Sessions: one that holds a row, those that wait for it, some at work, the rest idle."""
     found = [
         psycopg.connect(dsn, autocommit=True, application_name=f"app{i % 5}")
@@ -63,7 +63,7 @@ def crowd(dsn: str, sessions: int) -> Iterator[None]:
     threads = [
         threading.Thread(
             target=run,
-            args=(conn, b"UPDATE hot SET v = 2" if i < WAITING else b"SELECT pg_sleep(1000)"),
+            args=(conn, b"UPDATE hot SET v = 2" if i < waiting else b"SELECT pg_sleep(1000)"),
             daemon=True,
         )
         for i, conn in enumerate(found[1 : 1 + busy])
@@ -126,6 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", type=int, default=20_000)
     parser.add_argument("--sessions", type=int, default=200)
+    parser.add_argument("--waiting", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=40.0)
     chosen = parser.parse_args()
     settings = {
@@ -136,7 +137,7 @@ def main() -> None:
         dsn = server.dsn()
         fill(dsn, chosen.tables)
         where = f"host=127.0.0.1 port={server.port} user=ours dbname=postgres"
-        with crowd(dsn, chosen.sessions):
+        with crowd(dsn, chosen.sessions, chosen.waiting):
             program = Program([sys.executable, "-m", "pgtop", where])
             program.first("finding")
             measured(dsn, "ours", program, 20, "pgtop: first 20 s, everything read once")
