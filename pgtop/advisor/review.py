@@ -10,7 +10,7 @@ from pgtop.advice.indexes import BUILD_WAITS
 from pgtop.advice.thresholds import advisor as limit
 from pgtop.advisor.candidates import canonical, covers
 from pgtop.advisor.search import Search
-from pgtop.advisor.sizes import breaks_hot, entry_bytes, size_bytes
+from pgtop.advisor.sizes import breaks_hot
 from pgtop.analysis import names, units
 from pgtop.model.advice import Advised, Gain, Said, Superfluous, Work, WorkTable
 from pgtop.model.cost import NewIndex
@@ -72,7 +72,7 @@ def advised(outcome: Outcome) -> tuple[Advised, ...]:
         finding = _finding(outcome, index, table, gains, verified, taken)
         made.append(
             Advised(
-                index=index, table=table, finding=finding, size_bytes=size_bytes(index, table),
+                index=index, table=table, finding=finding, size_bytes=outcome.search.size_of(index),
                 gains=gains, verified=verified,
             )
         )  # fmt: skip
@@ -111,7 +111,7 @@ def _finding(
         evidence={
             "cost_before": round(before, 2),
             "cost_after": round(after, 2),
-            "size_bytes": size_bytes(index, table),
+            "size_bytes": outcome.search.size_of(index),
             "statements": len(gains),
             "verified": verified,
         },
@@ -158,7 +158,7 @@ def _why(
         parts.append(f"{len(gains) - 3} more statements")
     said = "; ".join(parts)
     size = f"{'very roughly' if index.method == 'gin' else 'about'}"
-    size += f" {units.size(size_bytes(index, table))}"
+    size += f" {units.size(outcome.search.size_of(index))}"
     who = (
         "the planner's estimate, with the index pretended by HypoPG"
         if verified
@@ -174,7 +174,8 @@ def _writes(outcome: Outcome, index: NewIndex, table: WorkTable) -> str:
         cold = max((table.updates_per_s or 0.0) - (table.hot_updates_per_s or 0.0), 0.0)
         entries = (table.inserts_per_s + cold) * index.selectivity
         if entries >= 0.01:
-            wal = entries * entry_bytes(index, table)
+            held = max((table.rows or 1.0) * index.selectivity, 1.0)
+            wal = entries * outcome.search.size_of(index) / held
             found.append(f"Writes will add {units.rate(entries)} entries/s, {units.size(wal)}/s")
     replaced = outcome.search.spared.get(index)
     if replaced is not None:

@@ -46,11 +46,6 @@ def _gin_entries(new: NewIndex, table: WorkTable) -> float:
     return width if "gin_trgm_ops" in new.keys[0] else max(1.0, width / GIN_WORD_BYTES)
 
 
-def entry_bytes(new: NewIndex, table: WorkTable) -> float:
-    """Bytes of one entry: what each write adds."""
-    return size_bytes(new, table) / max((table.rows or 1.0) * new.selectivity, 1.0)
-
-
 def _known(key: str, table: WorkTable) -> WorkColumn | None:
     bare = key.split(" ")[0]
     return next((c for c in table.columns if c.sql in (key, bare)), None)

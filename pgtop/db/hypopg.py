@@ -174,10 +174,12 @@ class OwnModel:
         self.server = server
         self.tables = {(table.schema, table.name): table for table in tables}
         self.by_oid = {table.relid: table for table in tables}
-        self._wishes = [wishes(each.plan, self.tables) for each in statements]
+        self._wishes: dict[int, tuple[Wish, ...]] = {}
 
     def wishes_of(self, number: int) -> tuple[Wish, ...]:
         """What a statement asks of its tables."""
+        if number not in self._wishes:
+            self._wishes[number] = wishes(self.statements[number].plan, self.tables)
         return self._wishes[number]
 
     async def price(self, question: CostOf) -> Priced:
@@ -187,9 +189,8 @@ class OwnModel:
             if why:
                 return replace(self.statements[question.statement].base, refused=why)
         each = self.statements[question.statement]
-        return own_price(
-            each.base, self._wishes[question.statement], question.indexes, self.server, each.plan
-        )
+        asked = self.wishes_of(question.statement)
+        return own_price(each.base, asked, question.indexes, self.server, each.plan)
 
     def _not_immutable(self, index: NewIndex) -> str | None:
         called = {

@@ -67,7 +67,9 @@ async def advise(collector: Collector, request: Advise) -> Advice:
         )
         tables = tuple(model.by_oid.values())
         updated = updated_columns(updates, tables)
-        search, said = _search(model, statements, tables, updated, window_s, request.max_bytes)
+        search, said = await _search(
+            model, statements, tables, updated, window_s, request.max_bytes
+        )
         asked = _Driver(model, search, begun, request.seconds, tell)
         try:
             await asked.drive(search.steps())
@@ -134,7 +136,7 @@ class _Driver:
             return replace(base, refused=error.why)
 
 
-def _search(
+async def _search(
     model: OwnModel,
     statements: Sequence[Planned],
     tables: Sequence[WorkTable],
@@ -145,6 +147,7 @@ def _search(
     by_oid = {table.relid: table for table in tables}
     tasks, said = [], []
     for number, each in enumerate(statements):
+        await asyncio.sleep(0)  # the screen's turn: each takes a few milliseconds
         asked = model.wishes_of(number)
         found: Candidates = candidates(asked, updated=updated, extensions=model.server.extensions)
         weight = 1.0
