@@ -17,7 +17,7 @@ from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
 from pgtop.model.finding import Cost, Finding, Remedy
 from pgtop.model.index import ForeignKey, Index, IndexUse
-from pgtop.model.table import Table
+from pgtop.model.table import BLOCK_BYTES, Table
 from pgtop.model.vacuum import HorizonHolder
 
 OWN_AGE = "; the index's own age is not known (track_commit_timestamp is off)"
@@ -104,10 +104,9 @@ def _unused(found: IndexFacts) -> Iterator[Finding]:
 # -- bloated -----------------------------------------------------------------------------
 
 
-def wasted_enough(found: IndexFacts, wasted: float) -> bool:
-    """Whether so many wasted bytes are worth a rebuild on this server."""
-    share = limits.BLOATED_BUFFERS * found.window.shared_buffers
-    return wasted >= min(limits.BLOATED_BYTES, share)
+def worth_bytes(found: IndexFacts) -> float:
+    """From so many wasted bytes on a rebuild is worth it on this server."""
+    return min(limits.BLOATED_BYTES, limits.BLOATED_BUFFERS * found.window.shared_buffers)
 
 
 def running_cause(facts: Facts, table: Table | None) -> str | None:
@@ -124,14 +123,16 @@ def running_cause(facts: Facts, table: Table | None) -> str | None:
 def bloated(facts: Facts) -> Iterator[Finding]:
     """Half of a big B-tree is air."""
     found = gathered(facts)
+    least = worth_bytes(found)
+    pages = least / BLOCK_BYTES
     for indexes in found.by_table.values():
         for index in indexes:
-            if not wasted_enough(found, index.size_bytes):
+            if index.relpages < pages:
                 continue
             bloat = found.estimates.of_index(index)
             if bloat.bytes is None or bloat.fraction is None:
                 continue
-            if bloat.fraction < limits.BLOATED_FRACTION or not wasted_enough(found, bloat.bytes):
+            if bloat.fraction < limits.BLOATED_FRACTION or bloat.bytes < least:
                 continue
             table = found.usage.tables.get(index.indrelid)
             if running_cause(facts, table) is None and index.indisvalid:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from pgtop.advice import Facts, NeedsTime, NotPossible, Rule, ddl
 from pgtop.advice.index_facts import IndexFacts, gathered
-from pgtop.advice.indexes import running_cause, wasted_enough
+from pgtop.advice.indexes import running_cause, worth_bytes
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
 from pgtop.model.finding import Cost, Finding, Remedy, Severity, Subject
 from pgtop.model.index import Sequence, SequenceValue
 from pgtop.model.sample import SourceError
-from pgtop.model.table import Table, TableUse
+from pgtop.model.table import BLOCK_BYTES, Table, TableUse
 from pgtop.model.vacuum import VacuumSetting
 
 REPACK = (
@@ -30,13 +30,15 @@ def subject(table: Table) -> Subject:
 def bloated(facts: Facts) -> Iterator[Finding]:
     """Half of a big table is air, and nothing is under way that would say why."""
     found = gathered(facts)
+    least = worth_bytes(found)
+    pages = least / BLOCK_BYTES
     for table in facts.rows(Table):
-        if table.system or not wasted_enough(found, table.size_bytes):
+        if table.relpages < pages or table.system:
             continue
         bloat = found.estimates.of_table(table)
         if bloat.bytes is None or bloat.fraction is None:
             continue
-        if bloat.fraction < limits.BLOATED_FRACTION or not wasted_enough(found, bloat.bytes):
+        if bloat.fraction < limits.BLOATED_FRACTION or bloat.bytes < least:
             continue
         if running_cause(facts, table) is not None:
             continue
@@ -68,12 +70,15 @@ def bloated(facts: Facts) -> Iterator[Finding]:
 def stale_statistics(facts: Facts) -> Iterator[Finding]:
     """A table that was never analysed, or was another table when it was."""
     found = gathered(facts)
-    uses = {use.relid: use for use in facts.rows(TableUse)}
+    facts.rows(TableUse)
+    uses = found.usage.table_uses
     off = any(
         row.name in ("autovacuum", "track_counts") and row.setting == "off"
         for row in _settings(facts)
     )
     for table in facts.rows(Table):
+        if table.reltuples > 0 and table.n_mod_since_analyze < limits.STALE_CHANGES:
+            continue
         if table.relkind not in ("r", "m") or table.system or table.relpersistence == "t":
             continue
         use = uses.get(table.relid)
