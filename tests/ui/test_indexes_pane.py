@@ -135,13 +135,19 @@ async def test_rows_behind_an_exclusive_lock_say_so_and_no_others() -> None:
 
 
 async def test_ascii_alone_where_the_terminal_has_no_more() -> None:
+    source = shop()
+    source.answers[DefinitionOf] = Definition(1, "CREATE INDEX é ON o (n)", 8 << 20, None)
     async with running(
-        shop(), size=(150, 30), first_pane="indexes", config={"ascii": True}
+        source, size=(150, 30), first_pane="indexes", config={"ascii": True}
     ) as pilot:
-        for key in ("enter", "u", "d", "T", "m", "b", "i"):
+        await pilot.press("enter")
+        await pilot.pause(0.3)
+        await settle(pilot)
+        assert "CREATE INDEX" in screen_text(pilot)
+        for key in ("u", "d", "T", "m", "b", "i"):
+            assert screen_text(pilot).isascii(), key
             await pilot.press(key)
             await settle(pilot)
-            assert screen_text(pilot).isascii(), key
 
 
 def test_a_text_in_ascii_keeps_its_styles() -> None:
