@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import perf_counter
 
-from pgtop.advice import Facts, Rule
+from pgtop.advice import Facts, NotJudged, Rule
 from pgtop.advice.index_facts import IndexFacts, gathered, kept, listed
 from pgtop.advice.index_remedies import dropped
 from pgtop.advice.index_use import scans, size_bytes, subject
@@ -13,26 +14,60 @@ from pgtop.analysis.keys import ANY_ORDER, covers
 from pgtop.model.finding import Cost, Finding
 from pgtop.model.index import Index
 
+SLICE_S = 0.005
+"""So long a slice of comparing takes at most: the screen's loop allows a step 10 ms."""
 
-def _pairs(found: IndexFacts) -> Iterator[tuple[Index, Index, str]]:
-    """(index to drop, the one that does its work, equal or wider), no index both ways."""
+Pair = tuple[Index, Index, str]
+"""(index to drop, the one that does its work, equal or wider)."""
+
+
+def comparing(facts: Facts) -> Iterator[None]:
+    """Compare all indexes in slices, for rules: see `Rule.prepare`."""
+    try:
+        found = gathered(facts)
+    except NotJudged:
+        return
+    known = found.usage.memo.get("pairs")
+    if known is not None and known[0][0] is found.by_table:
+        return
+    pairs: list[Pair] = []
+    until = perf_counter() + SLICE_S
     for indexes in found.by_table.values():
-        if len(indexes) < 2:
-            continue
-        gone: set[int] = set()
-        for narrow in sorted(indexes, key=_worth):
-            best: tuple[Index, str] | None = None
-            for wide in indexes:
-                if wide is narrow or wide.indexrelid in gone or not _comparable(wide, narrow):
-                    continue
-                how = covers(wide, narrow)
-                if how == "equal" or (how and (best is None or wide.indnkeyatts > _width(best))):
-                    best = (wide, how)
-                    if how == "equal":
-                        break
-            if best is not None and _may_go(found, narrow, best[0]):
-                gone.add(narrow.indexrelid)
-                yield narrow, best[0], best[1]
+        pairs += _pairs(indexes)
+        if perf_counter() >= until:
+            yield
+            until = perf_counter() + SLICE_S
+    found.usage.memo["pairs"] = ((found.by_table,), pairs)
+
+
+def _all_pairs(found: IndexFacts) -> list[Pair]:
+    made: list[Pair] = kept(
+        found.usage,
+        "pairs",
+        (found.by_table,),
+        lambda: [pair for indexes in found.by_table.values() for pair in _pairs(indexes)],
+    )
+    return made
+
+
+def _pairs(indexes: list[Index]) -> Iterator[Pair]:
+    """Those of one table, no index both ways."""
+    if len(indexes) < 2:
+        return
+    gone: set[int] = set()
+    for narrow in sorted(indexes, key=_worth):
+        best: tuple[Index, str] | None = None
+        for wide in indexes:
+            if wide is narrow or wide.indexrelid in gone or not _comparable(wide, narrow):
+                continue
+            how = covers(wide, narrow)
+            if how == "equal" or (how and (best is None or wide.indnkeyatts > _width(best))):
+                best = (wide, how)
+                if how == "equal":
+                    break
+        if best is not None and _may_go(narrow):
+            gone.add(narrow.indexrelid)
+            yield narrow, best[0], best[1]
 
 
 def _width(best: tuple[Index, str]) -> int:
@@ -54,8 +89,8 @@ def _comparable(a: Index, b: Index) -> bool:
     return a.amname in ANY_ORDER or a.indkey.split(" ", 1)[0] == b.indkey.split(" ", 1)[0]
 
 
-def _may_go(found: IndexFacts, narrow: Index, wide: Index) -> bool:
-    """Whether nothing but its keys hangs on it; foreign keys and uniqueness `wide` serves."""
+def _may_go(narrow: Index) -> bool:
+    """Whether nothing but its keys hangs on it; foreign keys and uniqueness the other serves."""
     return not (
         narrow.indisprimary
         or narrow.constraint
@@ -84,7 +119,7 @@ def _repeated(facts: Facts) -> tuple[Finding, ...]:
         found.usage,
         "repeated",
         (facts.rows(Index), found.by_table),
-        lambda: listed(_repetition(found, *pair) for pair in _pairs(found)),
+        lambda: listed(_repetition(found, *pair) for pair in _all_pairs(found)),
     )
     return made
 
@@ -124,6 +159,6 @@ def _repetition(found: IndexFacts, narrow: Index, wide: Index, how: str) -> Find
 
 
 REPEAT_RULES: tuple[Rule, ...] = (
-    Rule("index.duplicate", duplicate),
-    Rule("index.redundant", redundant),
+    Rule("index.duplicate", duplicate, comparing),
+    Rule("index.redundant", redundant, comparing),
 )

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop.advice import Facts, NeedsTime, NotPossible, ddl
+from pgtop.advice import Facts, NeedsTime, NotPossible, ddl, index_repeats
+from pgtop.advice.index_repeats import comparing, redundant
 from pgtop.advice.indexes import unused
 from pgtop.analysis.bloat import btree, btree_free_bytes
 from pgtop.analysis.derived import Board
@@ -128,3 +129,15 @@ def test_what_pgstatindex_says_becomes_bytes() -> None:
 def test_the_undo_of_a_drop_is_built_concurrently() -> None:
     made = ddl.concurrently("CREATE UNIQUE INDEX a ON public.t USING btree (b)")
     assert made == "CREATE UNIQUE INDEX CONCURRENTLY a ON public.t USING btree (b);"
+
+
+def test_many_indexes_are_compared_in_slices_once_for_each_reading() -> None:
+    many = [index(10 + n, f"x{n}", "1" if n % 2 else "1 2", indrelid=n // 2) for n in range(20_000)]
+    board = Board()
+    board.take(reading(rows_of(table(), window(60), use(10, 0), *many)))
+    found = Facts(board.samples, board.derived)
+    assert sum(1 for _ in comparing(found)) > 3
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(index_repeats, "covers", None)  # all is compared, nothing anew
+        assert len({f.subject.name for f in redundant(found)}) == 10_000
+        assert not any(True for _ in comparing(found))
