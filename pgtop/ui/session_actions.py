@@ -11,7 +11,8 @@ from textual.app import App
 from pgtop.advice.ending import endable
 from pgtop.analysis import units
 from pgtop.analysis.redact import mask_literals
-from pgtop.model.sample import SourceError
+from pgtop.model.sample import Sample, SourceError
+from pgtop.model.server import Link
 from pgtop.model.session import Ended, EndOf, Session
 from pgtop.state.audit import noted
 from pgtop.state.files import NowhereToWrite
@@ -19,8 +20,8 @@ from pgtop.terminal.safe import safe
 from pgtop.ui.frame import Frame
 from pgtop.ui.plan_analyze import RunScreen
 
-MOST_TEXT = 600
-"""Characters of the statement in the question."""
+MOST_TEXT, MOST_LINES = 400, 4
+"""Of the statement in the question, which is to fit the smallest screen."""
 
 
 def why_not(session: Session | None, *, terminate: bool) -> str | None:
@@ -56,7 +57,7 @@ async def end_session(
         xact_start=session.xact_start if terminate and session.idle_in_transaction else None,
     )
     try:
-        noted({"action": what, "step": "confirmed", **_named(session)})
+        noted({"action": what, "step": "confirmed", "server": _server(frame), **_named(session)})
     except NowhereToWrite as error:
         frame.note(f"nothing was done: the audit file cannot be written: {error}", "error")
         return
@@ -74,6 +75,14 @@ def _note_outcome(frame: Frame, what: str, session: Session, said: str) -> None:
         noted({"action": what, "step": "outcome", "pid": session.pid, "outcome": safe(said)})
     except NowhereToWrite as error:
         frame.note(f"the outcome is not in the audit file: {error}", "warning")
+
+
+def _server(frame: Frame) -> str | None:
+    found = frame.schedule.board.samples.get(Link)
+    if not isinstance(found, Sample) or not found.rows:
+        return None
+    link: Link = found.rows[0]
+    return f"{link.host}:{link.port}"
 
 
 def _named(session: Session) -> dict[str, str | int | float | bool | None]:
@@ -106,7 +115,7 @@ def question(session: Session, terminate: bool, now: float, freed: int | None) -
     """Whom, since when, at what, and what it brings."""
     asked = Text()
     what = "End this session?" if terminate else "Cancel this statement?"
-    asked.append(what + "\n\n", "bold")
+    asked.append(f"{what}      Y  do it      Esc  leave it\n\n", "bold")
     start = session.backend_start or 0.0
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(start))
     place = session.client_addr or "a local socket"
@@ -120,14 +129,14 @@ def question(session: Session, terminate: bool, now: float, freed: int | None) -
     )
     for name, value in lines:
         asked.append(f"{name:<12} {safe(value)}\n")
-    asked.append("\n" + safe((session.query or "")[:MOST_TEXT], lines=True) + "\n\n")
+    statement = safe((session.query or "")[:MOST_TEXT], lines=True)
+    asked.append("\n" + "\n".join(statement.split("\n")[:MOST_LINES]) + "\n\n")
     if terminate:
         lost = " what it wrote is lost," if session.xid_age is not None else ""
         asked.append(f"Its transaction is rolled back,{lost} its client loses the connection.\n")
     else:
         asked.append("The statement fails, its transaction with it; the session stays.\n")
-    asked.append("Only if it is still that session, and still at this. ", "dim")
-    asked.append("\n\nY  do it      Esc  leave it", "bold")
+    asked.append("Only if it is still that session, and still at this.", "dim")
     return asked
 
 

@@ -90,6 +90,7 @@ async def test_the_session_that_was_asked_about_is_the_one_that_ends(tmp_path: P
         assert "terminate sent to pid 10" in screen_text(pilot)
     confirmed, outcome = audited(tmp_path)
     assert (confirmed["action"], confirmed["pid"], confirmed["user"]) == ("terminate", 10, "web")
+    assert confirmed["server"] == "db1:5432"
     assert confirmed["statement"] == "UPDATE orders a SET v = ?"
     assert outcome["outcome"].startswith("terminate sent to pid 10")
 
@@ -207,3 +208,15 @@ async def test_the_plan_of_what_no_counter_holds_is_asked_by_its_text() -> None:
         await pilot.pause()
         await app_of(pilot).workers.wait_for_complete()
         assert served.asked == [PlanOf(text="UPDATE orders b", dbname="shop")]
+
+
+async def test_the_question_shows_its_keys_on_a_small_screen() -> None:
+    long = "UPDATE orders SET\n" + "  v = v + 1,\n" * 200
+    served = source()
+    rows = [row._replace(query=long) if row.pid == 10 else row for row in served.rows[Session]]
+    served.rows[Session] = tuple(rows)
+    options: dict[str, Any] = {"config": {"allow_actions": True}, "size": (80, 24)}
+    async with running(served, first_pane="activity", **options) as pilot:
+        await pilot.press("K")
+        await pilot.pause()
+        assert "Y  do it      Esc  leave it" in screen_text(pilot)
