@@ -16,6 +16,7 @@ from pgtop.advice.table_options import TABLE_OPTION_RULES
 from pgtop.advice.tables import TABLE_RULES
 from pgtop.advice.trust import TRUST_RULES
 from pgtop.advice.vacuum_blocked import BLOCKED_RULES
+from pgtop.advice.waits import WAIT_RULES
 from pgtop.advice.wal import WAL_RULES
 from pgtop.advice.wraparound import WRAPAROUND_RULES
 
@@ -24,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     *POOL_RULES,
     *IO_RULES,
     *SESSION_RULES,
+    *WAIT_RULES,
     *TRUST_RULES,
     *REPLICATION_RULES,
     *WAL_RULES,

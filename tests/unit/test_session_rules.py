@@ -8,7 +8,8 @@ import pytest
 
 from pgtop.advice import Facts, NeedsTime, NotPossible, judge
 from pgtop.advice.ending import end_sql, prepared_sql
-from pgtop.advice.sessions import SESSION_RULES, blocking, idle_in_transaction, sync_wait
+from pgtop.advice.sessions import SESSION_RULES, blocking, idle_in_transaction
+from pgtop.advice.waits import WAIT_RULES, sync_wait
 from pgtop.analysis.blocks import Blocks
 from pgtop.analysis.derived import Board
 from pgtop.model.finding import Finding
@@ -17,7 +18,7 @@ from tests.sessions import NOW, facts_of, lock_wait, look, session
 
 WAITING = (Session, LockWait)
 
-RULES = {rule.name: rule for rule in SESSION_RULES}
+RULES = {rule.name: rule for rule in (*SESSION_RULES, *WAIT_RULES)}
 
 
 def found(name: str, facts: Facts) -> list[Finding]:
