@@ -104,9 +104,9 @@ class Watcher:
             seen, table = one.seen, one.seen.table
             took = self.logged()
             if len(took) > runs:
-                if said is not None and seen.last_run is not None:
+                if said is not None:
                     said.took_s = took[-1]
-                    said.began = seen.last_run[0] - said.took_s
+                    said.began = self.state.at - said.took_s  # half a second late at most
                     said.dead_at_peak = peak
                     return said
                 runs = len(took)
