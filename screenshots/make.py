@@ -20,6 +20,8 @@ for name in ("NO_COLOR", "TMUX", "STY", "SSH_CONNECTION"):
 from tests.ui.playing import playing  # noqa: E402 - Textual reads the environment on import
 
 PICTURES: dict[str, dict[str, object]] = {
+    "overview": {"size": (120, 34), "pane": "overview"},
+    "activity": {"size": (120, 20), "pane": "activity"},
     "queries": {"size": (120, 30)},
     "queries-80x24": {"size": (80, 24)},
     "indexes": {"size": (120, 30), "pane": "indexes"},

@@ -27,7 +27,7 @@ FILE = Path(__file__).parent / "data" / "demo-recording.json.gz"
 
 TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in (*QUERIES, Link)}
 
-READINGS = 6
+READINGS = 10
 INTERVAL_S = 2.0
 
 

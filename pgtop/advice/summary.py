@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pgtop.advice import Verdict
-from pgtop.model.finding import Finding, Severity
+from pgtop.model.finding import Finding, Severity, Subject
 
 FOLD_FROM = 4
 """So many notices of one rule are one line: nine unused indexes are one thing to do, and must not
@@ -16,7 +16,7 @@ push a lock off the screen."""
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A finding, or several notices of one rule."""
+    """A finding, several notices of one rule, or all that is said of one session."""
 
     findings: tuple[Finding, ...]
     """The worst first; never empty."""
@@ -29,7 +29,12 @@ class Entry:
     @property
     def key(self) -> tuple[str, object]:
         """Its identity from one sample to the next."""
-        return (self.worst.rule, "several") if len(self.findings) > 1 else self.worst.key
+        return (self.worst.rule, "several") if self.folded else self.worst.key
+
+    @property
+    def folded(self) -> bool:
+        """Several of one rule; otherwise all are about one and the same session."""
+        return len(self.findings) > 1 and self.findings[1].rule == self.worst.rule
 
     @property
     def severity(self) -> Severity:
@@ -43,15 +48,23 @@ class Entry:
 
 
 def entries(findings: Sequence[Finding]) -> tuple[Entry, ...]:
-    """Findings, worst first as they come, notices of one rule folded where they are many."""
+    """Findings, worst first as they come, notices of one rule folded where they are many; who
+    blocks others and is idle in a transaction is one thing, not two."""
     notices: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.severity == "notice":
             notices.setdefault(finding.rule, []).append(finding)
     made: list[Entry] = []
     folded: set[str] = set()
+    sessions: dict[Subject, int] = {}
     for finding in findings:
         several = notices.get(finding.rule, ())
+        if finding.subject in sessions:
+            place = sessions[finding.subject]
+            made[place] = Entry((*made[place].findings, finding))
+            continue
+        if finding.subject.kind == "session":
+            sessions[finding.subject] = len(made)
         if finding.severity != "notice" or len(several) < FOLD_FROM:
             made.append(Entry((finding,)))
         elif finding.rule not in folded:

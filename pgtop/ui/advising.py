@@ -18,7 +18,7 @@ from pgtop.ui.schedule import Schedule
 AGAIN_S = 600.0
 """Between two searches over the same statements …"""
 
-NEW_S = 60.0
+NEW_S = 300.0
 """… and where another statement has come to the top."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
+from rich.console import Console
 from rich.text import Text
 
 from pgtop.model.finding import Finding
@@ -43,3 +45,17 @@ def no_ddl(finding: Finding) -> str:
     """Why there is nothing to run, saying so once."""
     why = (finding.no_remedy or "there is nothing to run").removeprefix("no DDL: ")
     return why if why.startswith("no DDL") else f"no DDL: {why}"
+
+
+def cut(text: Text, width: int, lines: int, more: str) -> Text:
+    """At most so many lines of this width; what is cut ends with `more`: how to see the rest."""
+    wrapped = text.wrap(Console(width=max(20, width), file=io.StringIO()), max(20, width))
+    if len(wrapped) <= lines:
+        return text
+    kept = Text("\n").join(list(wrapped)[:lines])
+    kept.rstrip()
+    over = len(wrapped[lines - 1].plain.rstrip()) + len(more) - width
+    if over > 0:
+        kept.right_crop(over)
+    kept.append(more, "dim")
+    return kept

@@ -16,6 +16,14 @@ from tests.ui.playing import playing
 GOLDENS = Path(__file__).parent / "goldens"
 
 SCREENS: dict[str, dict[str, object]] = {
+    "overview-80x24": {"size": (80, 24), "pane": "overview"},
+    "overview-120x36": {"size": (120, 36), "pane": "overview"},
+    "overview-80x24-ascii": {"size": (80, 24), "pane": "overview", "ascii": True},
+    "activity-80x24": {"size": (80, 24), "pane": "activity"},
+    "activity-160x48": {"size": (160, 48), "pane": "activity"},
+    "connections-120x36": {"size": (120, 36), "pane": "connections"},
+    "connections-80x24-ascii": {"size": (80, 24), "pane": "connections", "ascii": True},
+    "replication-80x24": {"size": (80, 24), "pane": "replication"},
     "queries-80x24": {"size": (80, 24)},
     "queries-120x36": {"size": (120, 36)},
     "queries-160x48": {"size": (160, 48)},

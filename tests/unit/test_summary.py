@@ -81,3 +81,18 @@ def test_a_forgotten_transaction_is_not_the_pools_fault() -> None:
     forgotten, queue = "connections.idle_in_transaction", "pool.waiting"
     assert [n for n, rules in names.items() if forgotten.startswith(rules)] == ["locks"]
     assert [n for n, rules in names.items() if queue.startswith(rules)] == ["pool"]
+
+
+def test_all_that_is_said_of_one_session_is_one_line() -> None:
+    who = Subject("session", "4242@1.0")
+    made = entries(
+        [
+            Finding(rule=rule, severity="warning", subject=who, title=rule, why="")
+            for rule in ("locks.blocking", "connections.idle_in_transaction")
+        ]
+    )
+    assert [[f.rule for f in e.findings] for e in made] == [
+        ["locks.blocking", "connections.idle_in_transaction"]
+    ]
+    assert not made[0].folded
+    assert made[0].key == ("locks.blocking", who)

@@ -155,7 +155,7 @@ class AutovacuumPane(LivePane):
         )  # fmt: skip
 
     def _show_head(self, state: VacuumState, settings: VacuumSettings) -> None:
-        lines = head_lines(state, settings, self.size.width)
+        lines = head_lines(state, settings, self.app.size.width)
         if self.filter_text:
             lines[0].insert(0, (f" /{self.filter_text}/", "key"))
         if self.marked:

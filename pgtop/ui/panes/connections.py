@@ -154,7 +154,7 @@ class ConnectionsPane(LivePane):
     def _show_picture(self, found: Connections, pools: list[PoolRow]) -> None:
         vitals: Vitals | None = next(iter(self._rows(Vitals)), None)
         lines = [
-            picture(self._pooler(), pools, vitals, found, self.size.width),
+            picture(self._pooler(), pools, vitals, found, self.app.size.width),
             movement(found, pools),
         ]
         refused = self._sample(Pool)

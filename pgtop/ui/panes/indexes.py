@@ -118,7 +118,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         else:
             shown = self._show_indexes(found)
         self.table.empty = self._empty_words()
-        self.head.show(head_line(found, self._pending, self.mode, shown, self.size.width))
+        self.head.show(head_line(found, self._pending, self.mode, shown, self.app.size.width))
         self._show_detail()
         self._read_more()
 

@@ -17,13 +17,17 @@ from pgtop.model.finding import Finding, Remedy
 from pgtop.model.sample import Sample, SourceError
 from pgtop.model.statement import StatementKey
 from pgtop.terminal.glyphs import SEVERITY
-from pgtop.ui.finding_text import finding_text, no_ddl
+from pgtop.ui.detail import ascii_text
+from pgtop.ui.finding_text import cut, finding_text, no_ddl
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import Cell, Column, LiveTable, Tone
 from pgtop.ui.panes import owner
 from pgtop.ui.schedule import Lanes
 from pgtop.ui.signs import cause_line, load_line, sign_lines
+
+FIXED = 10
+"""Lines of the screen that are neither findings nor the one under the cursor."""
 
 SIGN_LINES = 2
 """Lines of vital signs."""
@@ -47,8 +51,8 @@ class OverviewPane(LivePane):
 
     DEFAULT_CSS = """
     OverviewPane #overview-signs { height: 4; }
-    OverviewPane #overview-foot { height: auto; max-height: 9; padding: 0 1;
-                                  border-top: solid $primary; }
+    OverviewPane #overview-foot { height: auto; padding: 0 1; border-top: solid $primary; }
+    OverviewPane #overview-foot.-ascii { border-top: ascii $primary; }
     .-small OverviewPane #overview-foot { display: none; }
     """
 
@@ -129,7 +133,21 @@ class OverviewPane(LivePane):
         foot = self.query_one("#overview-foot", Static)
         foot.display = entry is not None
         if entry is not None:
-            foot.update(finding_text(entry.findings))
+            foot.set_class(self.ascii_only, "-ascii")
+            text, more = finding_text(entry.findings), "  … v shows all"
+            if self.ascii_only:
+                text, more = ascii_text(text), "  ... v shows all"
+            foot.update(cut(text, self.app.size.width - 2, self._room, more))
+
+    @property
+    def ascii_only(self) -> bool:
+        """Whether the terminal has ASCII alone."""
+        return bool(getattr(self.app, "ascii_only", False))
+
+    @property
+    def _room(self) -> int:
+        """Lines of the foot: half of what the fixed lines leave."""
+        return max(4, min(14, (self.app.size.height - FIXED) // 2))
 
     def offered(self) -> tuple[Finding | Remedy, ...]:
         """The findings of the line."""
@@ -147,6 +165,14 @@ class OverviewPane(LivePane):
         if ddl:
             return "\n".join(f"{sql.rstrip(';')};" for sql in ddl), "DDL"
         return finding_text(entry.findings).plain, "finding"
+
+    def action_view_text(self) -> None:
+        """The finding whole, to select by hand."""
+        entry = self.entry
+        if entry is not None:
+            from pgtop.ui.screens.text import TextScreen
+
+            self.app.push_screen(TextScreen(finding_text(entry.findings).plain))
 
     # -- keys ----------------------------------------------------------------------------
 
@@ -203,7 +229,7 @@ def _mark(entry: Entry) -> Cell:
 def _title(entry: Entry) -> Cell:
     finding = entry.worst
     tone: Tone = cast(Tone, entry.severity) if entry.severity == "critical" else ""
-    if len(entry.findings) == 1:
+    if not entry.folded:
         return ((finding.title, tone),)
     size = f", {units.size(entry.bytes)} in all" if entry.bytes else ""
     return ((f"{len(entry.findings)} × {finding.rule}{size}: ", "strong"), (finding.title, tone))
