@@ -29,6 +29,8 @@ def sparkline(values: Sequence[float], width: int) -> str:
     top = max(shown, default=0.0)
     if top <= 0:
         return ("▁" * len(shown)).rjust(width)
+    if min(shown) == top:  # nothing changes: a line in the middle, not a wall
+        return (SPARKS[4] * len(shown)).rjust(width)
     steps = len(SPARKS) - 1
     return "".join(
         SPARKS[max(1, round(value / top * steps))] if value > 0 else SPARKS[1] for value in shown
