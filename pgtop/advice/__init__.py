@@ -49,6 +49,13 @@ class Facts:
             raise NotPossible(found.why)
         return found.rows
 
+    def one(self, row_type: type[FactT]) -> FactT:
+        """The only row of a type that has one. Raises as `rows` does, and where there is none."""
+        found = self.rows(row_type)
+        if not found:
+            raise NeedsTime(f"{row_type.__name__} has no row yet")
+        return found[0]
+
     def get(self, fact_type: type[FactT]) -> FactT:
         """A derived value. Raises `NeedsTime` where it does not exist yet."""
         found: FactT | None = self.derived.get(fact_type)

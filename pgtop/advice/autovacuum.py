@@ -123,7 +123,7 @@ def _late(one: Case, rule: str, says: str, state: VacuumState, settings: VacuumS
         rule=rule,
         severity="warning" if own else "notice",
         subject=subject(seen),
-        title=f"{seen.label} {says}: {steps[0]}",
+        title=f"{seen.label} {says}; proposed: {steps[0]}",
         why="; ".join(steps),
         evidence={
             "dead_per_s": _round(one.proposal.dead_per_s),

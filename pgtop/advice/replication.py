@@ -221,7 +221,7 @@ def _gone(name: str, client: str | None, since: float, synchronous: bool) -> Fin
 def slot_inactive(facts: Facts) -> list[Finding]:
     """Slots that nobody uses and that keep WAL; slots whose WAL is gone or goes soon."""
     slots, flow = facts.rows(Slot), facts.get(WalFlow)
-    place = facts.rows(WalPlace)[0]
+    place = facts.one(WalPlace)
     found: list[Finding] = []
     short = False
     for slot in slots:

@@ -144,7 +144,8 @@ def _blocked_severity(root: Root, waited: float) -> Severity:
     if all(n.session and n.session.backend_type == "autovacuum worker" for n in nodes):
         return "notice"
     many = root.waiting >= limits.BLOCKED_CRITICAL_SESSIONS
-    return "critical" if many and waited >= limits.BLOCKED_CRITICAL_S else "warning"
+    long = waited >= limits.BLOCKED_CRITICAL_LONG_S
+    return "critical" if long or (many and waited >= limits.BLOCKED_CRITICAL_S) else "warning"
 
 
 # -- idle in transaction -----------------------------------------------------------------

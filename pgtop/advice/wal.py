@@ -17,7 +17,7 @@ SEGMENT = 16 << 20
 
 def archiver_failing(facts: Facts) -> Iterator[Finding]:
     """The archive does not take segments, or takes them too slowly."""
-    archiver = facts.rows(Archiver)[0]
+    archiver = facts.one(Archiver)
     if archiver.archive_mode == "off":
         return
     ready = _ready(facts)
@@ -80,7 +80,7 @@ def _rounded(value: float | None) -> float | None:
 
 def retained(facts: Facts) -> Iterator[Finding]:
     """More in pg_wal than the settings ask for: who keeps it."""
-    files, place = facts.rows(WalFiles)[0], facts.rows(WalPlace)[0]
+    files, place = facts.one(WalFiles), facts.one(WalPlace)
     allowed = max(place.max_wal_size, place.wal_keep_size)
     beyond = files.bytes - allowed
     if beyond < limits.WAL_NOTICE_BYTES or files.bytes < allowed * limits.WAL_TIMES:
@@ -126,7 +126,7 @@ def _holder(facts: Facts, files: WalFiles, allowed: int) -> tuple[str, bool]:
 
 def forced(facts: Facts) -> Iterator[Finding]:
     """Checkpoints that the volume of WAL asked for, one after another."""
-    flow, place = facts.get(WalFlow), facts.rows(WalPlace)[0]
+    flow, place = facts.get(WalFlow), facts.one(WalPlace)
     track = flow.requested
     if track.seconds < limits.FORCED_WATCHED_S:
         raise NeedsTime("requested checkpoints are counted over a minute")

@@ -109,7 +109,8 @@ def forest(
     for pid, parent in parents.items():
         if parent is not None:
             children.setdefault(parent, []).append(pid)
-    tops = [who for who in children if who[0] == PREPARED or who[0] not in waiting]
+    tops = [who for who in children if who[0] == PREPARED or parents.get(who[0]) is None]
+    tops = [who for who in tops if who[0] not in cut]
     tops += [(pid, None) for pid in cut]
     held = {(h.pid, h.gid): h for h in holders}
     known = {p.gid: p for p in prepared}

@@ -78,8 +78,8 @@ def _lines(advice: Advice) -> Iterator[str]:
     planned = units.plural(len(advice.statements), "statement")
     yield (
         f"{planned} planned, {units.plural(len(advice.indexes), 'index', 'indexes')} worth having;"
-        f" {units.plural(advice.questions, 'plan')} asked in {units.seconds(advice.seconds)},"
-        " nothing was run or built"
+        f" {units.plural(advice.questions, 'plan')} asked with pretended indexes, in"
+        f" {units.seconds(advice.seconds)}, nothing was run or built"
     )
     if advice.verified_by == "hypopg":
         yield "prices are the planner's, with the indexes pretended by HypoPG"

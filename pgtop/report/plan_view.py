@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pgtop.advice.plans import judge
@@ -11,6 +11,7 @@ from pgtop.advice.plans.context import Context, label
 from pgtop.advice.plans.whole import inflated
 from pgtop.analysis import units
 from pgtop.analysis.plan.times import blocks
+from pgtop.model.finding import Finding
 from pgtop.model.insight import Insight, PlanFacts
 from pgtop.model.plan import GATHERS, Plan, PlanNode
 
@@ -48,6 +49,28 @@ class PlanView:
         for insight in found:
             by_node.setdefault(insight.number, []).append(insight)
         return cls(context, found, {number: tuple(each) for number, each in by_node.items()})
+
+    def with_index(self, table: str, advised: Finding) -> PlanView:
+        """The same where each index on `table` is the one that was advised, with the reason."""
+        insights = tuple(
+            replace(
+                each,
+                remedy=advised.remedy,
+                why=f"{each.why} The index is that of the search over the busiest statements,"
+                f" which weighs what writes pay: {advised.why}",
+            )
+            if each.remedy is not None
+            and f" ON {table} " in f"{each.remedy.sql[0]} "
+            and each.remedy.sql[0].startswith("CREATE INDEX")
+            else each
+            for each in self.insights
+        )
+        by_node: dict[int, list[Insight]] = {}
+        for insight in insights:
+            by_node.setdefault(insight.number, []).append(insight)
+        return replace(
+            self, insights=insights, by_node={n: tuple(each) for n, each in by_node.items()}
+        )
 
     @property
     def plan(self) -> Plan:

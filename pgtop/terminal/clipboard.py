@@ -202,7 +202,7 @@ class Clipboard:
             (await run(asked, b"", self._env)).out.decode(errors="replace").partition(" ")
         )
         if "clipboard" not in features:
-            return "; your terminal does not take it from tmux"
+            return "; your terminal does not take it from tmux (pgtop doctor says how)"
         if pid.isdigit() and "mosh-server" in ancestor_names(int(pid)):
             return "; mosh does not pass it on to your terminal"
         if size > OSC52_MOST_BYTES:

@@ -316,10 +316,13 @@ class PgtopApp(Advising, Copying, TrayKeeping, Ending, App[int]):
     def show_plan(self, key: StatementKey) -> None:
         """Open the Plan tab and ask for this statement's plan."""
 
+        back = self.current.NAME if self.current is not None else None
+
         async def open_plan() -> None:
             from pgtop.ui.panes.plan import PlanPane
 
             pane = await self.show_pane("plan")
+            pane.came_from = back if back != "plan" else None
             if isinstance(pane, PlanPane):
                 pane.open_statement(key)
 
@@ -328,9 +331,12 @@ class PgtopApp(Advising, Copying, TrayKeeping, Ending, App[int]):
     def show_finding(self, finding: Finding) -> None:
         """Open the tab that explains it, with the cursor on the row behind it."""
         tab = owner(finding)
+        back = self.current.NAME if self.current is not None else None
 
         async def open_tab(name: str) -> None:
-            (await self.show_pane(name)).seek(finding)
+            pane = await self.show_pane(name)
+            pane.came_from = back
+            pane.seek(finding)
 
         if tab is not None:
             self.call_later(open_tab, tab.NAME)

@@ -23,13 +23,10 @@ def finding_text(findings: Sequence[Finding]) -> Text:
     text.append(f"   {finding.rule}, {finding.confidence}", "dim")
     if finding.why:
         text.append("\n" + safe(finding.why))
-    if len(findings) > 1:
-        others = "; ".join(safe(f.title) for f in findings[1:6])
-        more = f" and {len(findings) - 6} more" if len(findings) > 6 else ""
-        text.append(f"\nalso: {others}{more}")
     remedy = finding.remedy
     if remedy is None:
         text.append("\n" + safe(no_ddl(finding)))
+        _also(text, findings)
         return text
     for sql in remedy.sql[:MOST_SQL]:
         text.append("\n" + safe(f"{sql.rstrip(';')};"), "cyan")
@@ -38,7 +35,15 @@ def finding_text(findings: Sequence[Finding]) -> Text:
     text.append(f"\nlock  {remedy.lock}", "dim")
     if remedy.caution:
         text.append("\n!  " + safe(remedy.caution), "yellow")
+    _also(text, findings)
     return text
+
+
+def _also(text: Text, findings: Sequence[Finding]) -> None:
+    if len(findings) > 1:
+        others = "; ".join(safe(f.title) for f in findings[1:6])
+        more = f" and {len(findings) - 6} more" if len(findings) > 6 else ""
+        text.append(f"\nalso: {others}{more}")
 
 
 def no_ddl(finding: Finding) -> str:

@@ -48,7 +48,7 @@ class LivePane(Vertical):
         Binding("slash", "filter", "filter", id="pane.filter"),
         Binding("y", "copy", "copy", id="pane.copy"),
         Binding("Y", "copy_all", "copy all shown", show=False, id="pane.copyall"),
-        Binding("a", "to_tray", "into the DDL tray", show=False, id="pane.tray"),
+        Binding("a", "to_tray", "tray", id="pane.tray"),
         Binding("v", "view_text", "text to select", show=False, id="pane.text"),
         Binding("escape", "back", "back", show=False, id="pane.back"),
     ]
@@ -60,6 +60,9 @@ class LivePane(Vertical):
         self.facts = Facts()
         self.filter_text = ""
         self._sought: Finding | None = None
+        self.came_from: str | None = None
+        """The tab whose finding led here: Esc goes back to it."""
+
         self.remedy: str | None = None
         """SQL that would bring what is missing; `y` copies it while nothing is shown."""
 
@@ -107,6 +110,10 @@ class LivePane(Vertical):
         key = self.key_of(self._sought.subject)
         if key is not None and self.table.move_to(key):
             self._sought = None
+            self.reached()
+
+    def reached(self) -> None:
+        """The cursor is on the row that a finding led to: a pane may open it."""
 
     def say_unreadable(self, error: SourceError) -> None:
         """In place of rows: why there are none, and what would help."""
@@ -134,10 +141,13 @@ class LivePane(Vertical):
             self.mount(FilterLine(self))
 
     def action_back(self) -> None:
-        """Close what is open: first the filter."""
+        """Close what is open: first the filter; then back to where a finding led from."""
         if self.filter_text:
             self.filter_text = ""
             self.refilter()
+        elif self.came_from is not None:
+            back, self.came_from = self.came_from, None
+            self.call_later(self.frame.show_pane, back)
 
     def copied_text(self) -> tuple[str, str] | None:
         """(text, what it is) for `y`; None where there is nothing."""

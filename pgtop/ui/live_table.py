@@ -8,6 +8,7 @@ screen, so no server string can be markup or an escape sequence.
 from __future__ import annotations
 
 import textwrap
+import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
@@ -26,6 +27,10 @@ from pgtop.terminal.glyphs import ASCII
 from pgtop.terminal.safe import safe
 
 RowT = TypeVar("RowT")
+
+SETTLED_S = 10.0
+"""So long after its first rows the cursor stays with the worst, whichever it is; then with its row,
+for somebody reads it."""
 
 Tone = Literal["", "dim", "critical", "warning", "notice", "good", "bar", "key", "strong"]
 """What a piece of text means; the stylesheet says how that looks."""
@@ -153,6 +158,8 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
         self._rows: dict[int, RowT] = {}
         self._cursor = 0
         self._anchored = False
+        self._home = False
+        self._first_rows_at = 0.0
         self._top = 0
         self._first_column = 0
         self._strips: dict[int, Strip] = {}
@@ -169,6 +176,9 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
     def show(self, keys: Sequence[Hashable], row_of: Callable[[int], RowT]) -> None:
         """Show the rows of `keys` in this order; `row_of(index)` makes the visible ones only."""
         old_key, old_line = self.cursor_key, self._cursor - self._top
+        if old_key is not None and not self._home:
+            self._first_rows_at = self._first_rows_at or time.monotonic()
+            self._anchored = self._anchored or time.monotonic() - self._first_rows_at > SETTLED_S
         self._keys, self._row_of = keys, row_of
         self._rows.clear()
         if self._anchored and old_key is not None:
@@ -271,7 +281,7 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
     def action_home(self) -> None:
         """To the first row; the cursor then stays with the worst, whichever it is."""
         self._go(0)
-        self._anchored = False
+        self._anchored, self._home = False, True
 
     def action_end(self) -> None:
         """To the last row."""
@@ -332,7 +342,7 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
 
     def _go(self, index: int) -> None:
         index = max(0, min(index, len(self._keys) - 1))
-        self._anchored = True
+        self._anchored, self._home = True, False
         if index != self._cursor:
             self._cursor = index
             self.post_message(self.Moved(self))

@@ -7,9 +7,10 @@ from typing import Any
 
 from textual import work
 
+from pgtop.model.advice import Advice
 from pgtop.model.plan_request import PlanAnswer, PlanOf, StatementPlanOf, Values
 from pgtop.model.request import Request
-from pgtop.model.sample import SourceError
+from pgtop.model.sample import Sample, SourceError
 from pgtop.model.statement import StatementKey
 from pgtop.report.plan_view import PlanView
 from pgtop.ui.live_pane import LivePane
@@ -75,11 +76,26 @@ class PlanAsking(LivePane):
     def _take(self, answer: PlanAnswer, request: Request[PlanAnswer]) -> None:
         self._open(
             Opened(
-                views=tuple(PlanView.of(plan, answer.facts) for plan in answer.plans),
+                views=tuple(
+                    self._agreeing(PlanView.of(plan, answer.facts), request)
+                    for plan in answer.plans
+                ),
                 way=answer.way, text=answer.text, notes=answer.notes,
                 of=f"{answer.database} as {answer.role}", request=request,
             )
         )  # fmt: skip
+
+    def _agreeing(self, view: PlanView, request: Request[PlanAnswer]) -> PlanView:
+        """Where the search over the busiest statements advised an index for this one, its index
+        stands here too: it has weighed what writes pay, which one plan cannot tell."""
+        found = self.frame.schedule.board.samples.get(Advice)
+        if not isinstance(request, StatementPlanOf) or not isinstance(found, Sample):
+            return view
+        for advice in found.rows:
+            for advised in advice.indexes:
+                if any(gain.key == request.key for gain in advised.gains):
+                    view = view.with_index(advised.table.sql, advised.finding)
+        return view
 
     def action_ask_again(self) -> None:
         """The same question once more: after an index was made, d compares."""

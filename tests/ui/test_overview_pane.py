@@ -73,6 +73,9 @@ async def test_enter_leads_to_the_row_behind_it() -> None:
         assert app.current is not None
         assert app.current.NAME == "queries"
         assert app.current.table.cursor_key == (10, 5, 7, True)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.current.NAME == "overview"
 
 
 async def test_the_copy_is_the_ddl_and_a_keeps_it() -> None:

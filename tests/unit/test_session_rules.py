@@ -67,8 +67,8 @@ def test_the_root_is_named_with_what_its_end_frees() -> None:
 
 @pytest.mark.parametrize(
     ("waiters", "waited", "severity"),
-    [(1, 4.9, None), (40, 4.9, None), (1, 600.0, "warning"), (10, 11.0, "critical"),
-     (9, 11.0, "warning"), (10, 9.0, "warning")],
+    [(1, 4.9, None), (40, 4.9, None), (1, 200.0, "warning"), (1, 600.0, "critical"),
+     (10, 11.0, "critical"), (9, 11.0, "warning"), (10, 9.0, "warning")],
 )  # fmt: skip
 def test_how_bad_it_is(waiters: int, waited: float, severity: str | None) -> None:
     assert [f.severity for f in found("locks.blocking", blocked(waiters, waited))] == (

@@ -10,6 +10,9 @@ BLOCKED_CRITICAL_SESSIONS = 10
 BLOCKED_CRITICAL_S = 10.0
 """… after as long, and more of them come every second."""
 
+BLOCKED_CRITICAL_LONG_S = 300.0
+"""However few they are: nobody waits five minutes for a row on purpose."""
+
 IDLE_S = 60.0
 """Idle in a transaction: at any instant half of pgbench's sessions are, for less than a
 millisecond. A minute is no program that works, by the age of state_change."""

@@ -241,6 +241,10 @@ class ActivityPane(LivePane):
             return prepared_sql(gid, prepared.database if prepared else None), "statements"
         return (ends, "statement that ends it") if ends else super().copied_text()
 
+    def reached(self) -> None:
+        """A finding led here: its session is opened."""
+        self.table.action_select()
+
     def on_live_table_selected(self) -> None:
         """Enter opens the detail; in the load it leads to the sessions."""
         chosen = self.table.cursor_row

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
 from typing import Any, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -9,12 +11,14 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from pgtop.advice import Facts, Verdict
+from pgtop.advice.ending import end_sql
 from pgtop.advice.summary import Entry, causes, entries, nothing_found, said
 from pgtop.analysis import units
 from pgtop.analysis.workload import Workload
 from pgtop.model.advice import Advice
-from pgtop.model.finding import Finding, Remedy
+from pgtop.model.finding import SEVERITIES, Finding, Remedy
 from pgtop.model.sample import Sample, SourceError
+from pgtop.model.session import Session
 from pgtop.model.statement import StatementKey
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.ui.detail import ascii_text
@@ -56,6 +60,10 @@ class OverviewPane(LivePane):
     .-small OverviewPane #overview-foot { display: none; }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: dict[Hashable, int] = {}
+
     def compose(self) -> ComposeResult:
         """Vital signs, a head, the findings, and the one under the cursor."""
         yield Lines(id="overview-signs")
@@ -86,11 +94,23 @@ class OverviewPane(LivePane):
         verdict = self.frame.verdict
         if verdict is None:
             return
-        shown = [e for e in entries(verdict.findings) if self._fits(e)]
+        shown = self._calmly([e for e in entries(verdict.findings) if self._fits(e)])
         self.table.empty = self._empty(verdict)
         self.table.show_rows(shown)
         self.head.show(self._head_line(verdict, len(shown)))
         self._show_foot()
+
+    def _calmly(self, found: list[Entry]) -> list[Entry]:
+        """Worst first, but two that cost about the same keep the order they were seen in."""
+        found.sort(
+            key=lambda e: (
+                SEVERITIES.index(e.severity),
+                -math.frexp(e.worst.cost.ms_per_s or 0.0)[1],
+                self._places.get(e.key, len(self._places)),
+            )
+        )
+        self._places = {entry.key: number for number, entry in enumerate(found)}
+        return found
 
     def _causes(self) -> Any:
         verdict = self.frame.verdict
@@ -164,7 +184,15 @@ class OverviewPane(LivePane):
         ddl = [sql for f in entry.findings if f.remedy for sql in f.remedy.sql]
         if ddl:
             return "\n".join(f"{sql.rstrip(';')};" for sql in ddl), "DDL"
+        session = next((s for s in self._sessions() if s.name == entry.worst.subject.name), None)
+        ends = end_sql(session) if session is not None else None
+        if ends is not None and entry.worst.subject.kind == "session":
+            return ends, "statement that ends it"
         return finding_text(entry.findings).plain, "finding"
+
+    def _sessions(self) -> tuple[Session, ...]:
+        found = self.facts.samples.get(Session)
+        return found.rows if isinstance(found, Sample) else ()
 
     def action_view_text(self) -> None:
         """The finding whole, to select by hand."""

@@ -403,6 +403,8 @@ class PlanPane(PlanAsking):
         elif self.filter_text:
             self.filter_text = ""
             self._paint()
+        else:
+            super().action_back()
 
     # -- copying ---------------------------------------------------------------------------
 
