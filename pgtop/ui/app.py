@@ -183,6 +183,9 @@ class PgtopApp(Advising, Copying, TrayKeeping, Ending, App[int]):
     async def on_reading(self) -> None:
         """A reading arrived, or failed: show it, then judge it, a rule at a time."""
         self.paint()
+        if self.schedule.status.anew:
+            self.note(self.schedule.status.anew, "warning")
+            self.schedule.status.anew = ""
         before = self.verdict
         if self._judge is None:
             found = await asyncio.to_thread(import_module, "pgtop.advice.rules")

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import signal
 import sys
+import threading
+import time
 from typing import Any
 
 from textual.app import App
 
 DEFECT_STATUS = 70
 """sysexits.h EX_SOFTWARE."""
+
+GONE_STATUS = 128 + signal.SIGHUP
+
+GOING_S = 1.0
+"""Nothing can be drawn any more: a moment to end on the server what runs there, then go."""
 
 
 class Ending(App[int]):
@@ -35,19 +43,18 @@ class Ending(App[int]):
         if self.is_headless or not sys.__stdin__ or not sys.__stdin__.isatty():
             return
         poll = select.poll()
-        poll.register(sys.__stdin__.fileno(), select.POLLHUP | select.POLLERR | select.POLLNVAL)
+        poll.register(sys.__stdin__.fileno(), 0)  # told of a hang-up and of nothing else
 
-        def look() -> None:
-            if poll.poll(0):
-                self._terminal_gone()
+        def wait() -> None:
+            """A thread of its own: the one that reads keys now spins on the end of file and
+            leaves the loop little time, on a busy machine too little to go by itself."""
+            poll.poll()
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self.exit, GONE_STATUS)
+            time.sleep(GOING_S)
+            os._exit(GONE_STATUS)
 
-        self.set_interval(1.0, look)
-
-    def _terminal_gone(self) -> None:
-        """Nothing can be drawn any more: give the server a moment, then go for good."""
-        status = 128 + signal.SIGHUP
-        self.exit(status)
-        asyncio.get_running_loop().call_later(1.0, os._exit, status)
+        threading.Thread(target=wait, name="terminal", daemon=True).start()
 
     def _handle_exception(self, error: Exception) -> None:
         """A defect: keep it for the scrubbed report, show no locals."""

@@ -22,6 +22,7 @@ from pgtop.model.request import Request
 from pgtop.model.sample import Disconnected, Reading, Sample, Source, SourceError
 from pgtop.model.server import DatabaseCounters, Link, Server, Vitals
 from pgtop.model.statement import StatementText, TextsOf
+from pgtop.ui.anew import connected_anew
 
 Lanes = Mapping[type[Any], float]
 """Row type -> least seconds between two readings; 0 is every interval."""
@@ -67,6 +68,9 @@ class Status:
 
     frozen_at: float | None = None
     """Since when the user has the screen frozen."""
+
+    anew: str = ""
+    """Something to tell once: another connection, or another server behind it."""
 
 
 class Schedule:
@@ -187,6 +191,7 @@ class Schedule:
             due = [kind for kind in self._groups[name].types if kind not in lanes]
             await self._read(due)
             if not self.status.connected:
+                await self._on_change()  # or it is back before anybody was told
                 return
             self._priced(name, self._spent[-1][1] if self._spent else 0.0)
             if self._on_group is not None:
@@ -255,6 +260,7 @@ class Schedule:
 
     def _take(self, reading: Reading, due: list[type[Any]]) -> None:
         restarts = self.board.restarts
+        self.status.anew = connected_anew(self.board.samples, reading.samples) or self.status.anew
         self.board.take(reading)
         if self.board.restarts != restarts:
             self._read_at.clear()  # names and slow lanes of another server or database

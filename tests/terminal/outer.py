@@ -42,7 +42,7 @@ class Outer:
 
     def _listen(self) -> None:
         answered = 0
-        while True:
+        while self._fd >= 0:
             try:
                 if not select.select([self._fd], [], [], 0.1)[0]:
                     continue
@@ -61,6 +61,12 @@ class Outer:
     def type(self, keys: bytes) -> None:
         os.write(self._fd, keys)
 
+    def hang_up(self) -> None:
+        """Close the terminal under what runs in it."""
+        fd, self._fd = self._fd, -1
+        self._thread.join()  # or it would read from whoever gets the number next
+        os.close(fd)
+
     def clipboard(self) -> list[bytes]:
         """Every text that a clipboard sequence brought to this terminal."""
         return [base64.b64decode(found) for found in _OSC52.findall(self.arrived)]
@@ -69,7 +75,7 @@ class Outer:
         """End what runs here; its wait status."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGHUP)
-        os.close(self._fd)
+        self.hang_up()
         for _ in range(100):
             done, status = os.waitpid(self.pid, os.WNOHANG)
             if done:
