@@ -31,6 +31,9 @@ class Outer:
         delay_s: float = 0.0,
     ) -> None:
         self.arrived = b""
+        self.listening = True
+        """False: a terminal that reads nothing more, so that writing to it blocks."""
+
         self._answers = dict(answers or {})
         self._delay = delay_s
         self.pid, self._fd = pty.fork()
@@ -44,6 +47,9 @@ class Outer:
         answered = 0
         while self._fd >= 0:
             try:
+                if not self.listening:
+                    time.sleep(0.02)
+                    continue
                 if not select.select([self._fd], [], [], 0.1)[0]:
                     continue
                 part = os.read(self._fd, 65536)

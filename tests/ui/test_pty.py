@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -152,6 +153,53 @@ def test_a_closed_terminal_without_sighup_ends_it(server: TestServer, env: dict[
     program.hang_up()
     _, seconds = program.ended(4)
     assert seconds < 2.5
+    assert own_sessions(server) == 0
+
+
+STUCK = (
+    "import sys, time\n"
+    "import pgtop.ui.app as ui\n"
+    "async def stuck(self):\n"
+    "    time.sleep(30)\n"
+    "ui.PgtopApp._shutdown = stuck\n"
+    "from pgtop.cli.main import main\n"
+    "sys.exit(main(sys.argv[1:]))\n"
+)
+
+
+@pytest.mark.parametrize("way", [b"q", signal.SIGTERM], ids=["q", "SIGTERM"])
+def test_what_hangs_while_it_ends_is_left_behind(
+    server: TestServer, env: dict[str, str], way: bytes | signal.Signals
+) -> None:
+    """As tidy as it can be made from outside: the user's screen, echo and line mode."""
+    words = [sys.executable, "-c", STUCK, server.dsn(user="monitor")]
+    program = Program(words, env)
+    before = termios.tcgetattr(program._fd)
+    program.open_queries()
+    assert termios.tcgetattr(program._fd) != before
+    if isinstance(way, bytes):
+        program.type(way)
+    else:
+        os.kill(program.pid, way)
+    status, seconds = program.ended()
+    assert (status, seconds < 2.3) == (0 if way == b"q" else 143, True)
+    assert LEFT in program.arrived
+    assert termios.tcgetattr(program._fd) == before
+    assert own_sessions(server) == 0
+
+
+def test_a_terminal_that_takes_nothing_does_not_hold_it(
+    program: Program, server: TestServer
+) -> None:
+    """A stalled ssh, a stopped tmux client: what is drawn waits, and so does the loop."""
+    program.listening = False
+    time.sleep(0.3)
+    for _ in range(40):
+        program.type(b"m\x1b[B\x1b[Bt?\x1b")
+        time.sleep(0.05)
+    os.kill(program.pid, signal.SIGTERM)
+    status, seconds = program.ended()
+    assert (status, seconds < 2.3) == (143, True)
     assert own_sessions(server) == 0
 
 
