@@ -40,6 +40,11 @@ _TABLES = """SELECT /* pgtop */ c.oid::int8, n.nspname::text, c.relname::text,
   (SELECT format('%%I.%%I', rn.nspname, r.relname) FROM pg_class r
      JOIN pg_namespace rn ON rn.oid = r.relnamespace
     WHERE r.oid = pg_partition_root(c.oid)),
+  (SELECT CASE WHEN EXISTS (SELECT FROM pg_stats p WHERE p.schemaname = rn.nspname
+                               AND p.tablename = r.relname AND p.inherited) THEN true
+               WHEN has_any_column_privilege(r.oid, 'SELECT') THEN false END
+     FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace
+    WHERE r.oid = pg_partition_root(c.oid)),
   extract(epoch FROM now() - greatest(s.last_analyze, s.last_autoanalyze))::float8,
   s.n_mod_since_analyze::float8
   FROM unnest(%s::text[], %s::text[]) AS w(nspname, relname)
@@ -129,12 +134,13 @@ def _columns_named(plans: tuple[Plan, ...]) -> set[str]:
 
 
 def _table(row: Any, attributes: list[Any], indexes: list[Any]) -> TableFacts:
-    oid, schema, name, sql, kind, rows, size, key, root, analyzed, modified = row
+    oid, schema, name, sql, kind, rows, size, key, root, root_analyzed, analyzed, modified = row
     return TableFacts(
         schema=schema, name=name, sql=sql, kind=kind, rows=rows, bytes=size or 0.0,
         columns=tuple(_column(each) for each in attributes if each[0] == oid),
         indexes=tuple(_index(each) for each in indexes if each[0] == oid),
-        partition_key=key, partition_of=root, analyzed_s=analyzed, modified=modified,
+        partition_key=key, partition_of=root, root_analyzed=root_analyzed,
+        analyzed_s=analyzed, modified=modified,
     )  # fmt: skip
 
 

@@ -102,6 +102,9 @@ class TableFacts:
     partition_of: str | None = None
     """The partitioned table at the top, quoted."""
 
+    root_analyzed: bool | None = None
+    """Whether that table has statistics of its own; None: it is no partition, or not visible."""
+
     analyzed_s: float | None = None
     """Seconds since the last ANALYZE of either kind; None: never, or the counters were reset."""
 

@@ -13,7 +13,7 @@ from pgtop.db.plan_facts import plan_facts
 from pgtop.model.plan_request import AnalyzeCheck, CheckAnalyze, PlanAnswer, PlanOf
 from pgtop.model.sample import SourceError
 from tests.db.reading import collecting
-from tests.servers import TestServer
+from tests.servers import TestServer, pooled
 
 _SCHEMA = (
     "CREATE TABLE orders (id bigint PRIMARY KEY, user_id int, status text, email varchar(80),"
@@ -74,6 +74,39 @@ async def test_every_kind_of_normalised_text_is_planned_and_nothing_is_left(
                 assert await cursor.fetchone() == (0,)
                 cursor = await session.conn.execute("SELECT count(*) FROM orders")
                 assert await cursor.fetchone() == (60_000,)
+
+
+async def test_through_a_pool_of_one_everything_is_planned_and_analysed(
+    any_server: TestServer,
+) -> None:
+    """PgBouncer in transaction mode: ANALYZE's own connection waits for the one server
+    connection between two readings, and leaves it as it was."""
+    with any_server.database() as name, pooled(any_server) as port:
+        _fill(any_server, name)
+        async with collecting(any_server.dsn(name), port=str(port)) as collector:
+            for text in _STATEMENTS:
+                answer = await collector.ask(PlanOf(text=text))
+                assert answer.plans[0].nodes, text
+                assert answer.facts is not None
+                assert answer.facts.tables or "orders" not in text, text
+            request = PlanOf(text="select count(*) from orders where note = 'x'", analyze=True)
+            answer = await collector.ask(request)
+            assert answer.plans[0].root.figure("Actual Rows") == 1
+            found = {i.rule: i for i in insights(answer.plans[0], answer.facts)}
+            remedy = found["plan.seq_filter"].remedy
+            assert remedy is not None
+            any_server.execute(*remedy.sql, "ANALYZE orders", database=name)
+            after = await collector.ask(request)
+            assert "plan.seq_filter" not in {i.rule for i in insights(after.plans[0], after.facts)}
+            async with collector.alone() as session:
+                for left in (
+                    "SELECT count(*) FROM pg_prepared_statements",
+                    "SELECT count(*) FROM pg_settings WHERE source = 'session'"
+                    " AND name NOT IN ('application_name', 'client_encoding', 'DateStyle',"
+                    " 'TimeZone', 'standard_conforming_strings', 'IntervalStyle')",
+                ):
+                    cursor = await session.conn.execute(left.encode())
+                    assert await cursor.fetchone() == (0,), left
 
 
 _REFUSED = {

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,6 +140,38 @@ def test_a_rare_constant_becomes_the_indexs_predicate() -> None:
     )
     common = _plan(_scan("((status = 'done'::text) AND (user_id = 3))"))
     assert "WHERE" not in _sql(_one(common, "seq_filter", _facts()))[0]
+
+
+def test_one_of_many_rare_values_is_no_predicate() -> None:
+    """Each of forty is rare: an index for one serves one caller of forty."""
+    even = {str(kind): 0.025 for kind in range(40)}
+    kinds = tuple(
+        replace(column, most_common=even) if column.name == "status" else column
+        for column in _table().columns
+    )
+    plan = _plan(_scan("((status = '7'::text) AND (user_id = 3))"))
+    (sql,) = _sql(_one(plan, "seq_filter", _facts(columns=kinds)))
+    assert "(status, user_id)" in sql
+    assert "WHERE" not in sql
+
+
+@pytest.mark.parametrize("alias", ["o", "orders", "O o"])
+def test_a_predicate_names_no_alias(alias: str) -> None:
+    written = f'"{alias}"' if " " in alias else alias
+    plan = _plan(
+        _scan(
+            f"(({written}.status = 'pending'::text) AND ({written}.email = 'o.x orders.y'::text))",
+            Alias=alias,
+        )
+    )
+    (sql,) = _sql(_one(plan, "seq_filter", _facts()))
+    assert sql.endswith("(email) WHERE status = 'pending'::text;")
+
+
+def test_a_literal_in_an_expression_keeps_its_dot() -> None:
+    plan = _plan(_scan("(replace(o.email, 'o.x'::text, ''::text) = 'a'::text)", Alias="o"))
+    (sql,) = _sql(_one(plan, "func_col", _facts()))
+    assert "(replace(email, 'o.x'::text, ''::text))" in sql
 
 
 def test_an_index_that_exists_is_not_proposed_again() -> None:

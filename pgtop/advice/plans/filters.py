@@ -6,7 +6,13 @@ import re
 from collections.abc import Iterator
 
 from pgtop.advice.plans.context import INDEX_SCANS, OFFLINE, SCANS, Context
-from pgtop.advice.plans.remedies import Proposal, column_sql, create_index, table_sql
+from pgtop.advice.plans.remedies import (
+    Proposal,
+    column_sql,
+    create_index,
+    own_sql,
+    table_sql,
+)
 from pgtop.advice.thresholds import plans as limit
 from pgtop.analysis import units
 from pgtop.analysis.plan.conditions import Condition, columns, function_of
@@ -53,7 +59,7 @@ def func_col(context: Context) -> Iterator[Insight]:
 def _expression_index(
     context: Context, node: PlanNode, condition: Condition, name: str
 ) -> Proposal:
-    expression = _own_expression(condition, node)
+    expression = _expression_sql(condition, node)
     if name == "date_trunc" or name in ("extract", "date_part"):
         return Proposal(
             None,
@@ -71,13 +77,8 @@ def _expression_index(
     )  # fmt: skip
 
 
-def _own_expression(condition: Condition, node: PlanNode) -> str:
-    """The expression without the table's alias in front of its columns."""
-    expression = condition.expression or ""
-    for alias in {condition.alias, node.text("Alias"), node.relation}:
-        if alias:
-            expression = re.sub(rf'(?<![\w"]){re.escape(alias)}\.(?=["\w])', "", expression)
-    return expression
+def _expression_sql(condition: Condition, node: PlanNode) -> str:
+    return own_sql(condition.expression or "", condition, node)
 
 
 def _offline(context: Context) -> str:
@@ -141,7 +142,7 @@ def _pattern_index(
 ) -> tuple[Remedy | None, str]:
     column = column_sql(context, node, condition.column or "")
     if condition.expression is not None:
-        column = f"({_own_expression(condition, node)})"
+        column = f"({_expression_sql(condition, node)})"
     pattern = re.match(r"'((?:[^']|'')*)'", condition.value)
     text = pattern[1] if pattern else "%"
     words = (condition.column or "expr",)
@@ -196,7 +197,7 @@ def jsonb(context: Context) -> Iterator[Insight]:
 def _container_index(context: Context, node: PlanNode, condition: Condition) -> Proposal:
     column = column_sql(context, node, condition.column or "")
     if condition.expression is not None and "->" in condition.expression:
-        expression = _own_expression(condition, node)
+        expression = _expression_sql(condition, node)
         key = re.search(r"'(\w+)'", expression)
         words = (condition.column or "expr", key[1] if key else "expr")
         return Proposal(

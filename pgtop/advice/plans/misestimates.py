@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pgtop.advice import ddl
 from pgtop.advice.plans.context import INDEX_SCANS, OFFLINE, SCANS, Context
-from pgtop.advice.plans.remedies import Proposal, column_sql, table_sql
+from pgtop.advice.plans.remedies import Proposal, column_sql, own_sql, table_sql
 from pgtop.advice.thresholds import plans as limit
 from pgtop.analysis import names, units
 from pgtop.analysis.plan.conditions import Condition, columns
@@ -80,6 +80,13 @@ def _statistics(context: Context, node: PlanNode) -> Proposal:
         )
     table = table_sql(context, node)
     if node.node_type not in _TABLE_SCANS or table is None:
+        root = _unanalyzed_root(context, node)
+        if root is not None:
+            return Proposal(
+                ddl.analyzed(root),
+                said=f"{root} has no statistics of its own, by which groups and joins over its"
+                " partitions are estimated: autovacuum analyses partitions, never the whole.",
+            )
         return Proposal(
             None, "it comes from a join, a grouping or a function: correlated columns of"
             " several tables have no statistics; splitting the statement gives it real ones",
@@ -90,8 +97,6 @@ def _statistics(context: Context, node: PlanNode) -> Proposal:
         *context.filter(node, "Recheck Cond"),
         *context.about(node),
     )
-    if facts is not None and facts.partition_of is not None and facts.kind == "p":
-        return Proposal(ddl.analyzed(table), said="Autovacuum never analyses a partitioned parent.")
     stale = facts is None or facts.analyzed_s is None or _modified(facts.modified, facts.rows)
     if facts is not None and stale:
         changed = (
@@ -100,6 +105,15 @@ def _statistics(context: Context, node: PlanNode) -> Proposal:
         since = f"{units.seconds(facts.analyzed_s)} ago" if facts.analyzed_s else "never"
         return Proposal(ddl.analyzed(table), said=f"Last analysed {since}, {changed}.")
     return _finer(context, node, table, found, offline=facts is None)
+
+
+def _unanalyzed_root(context: Context, node: PlanNode) -> str | None:
+    """The partitioned table whose partitions are read below, if nobody ever analysed it."""
+    for below in context.plan.below(node):
+        facts = context.table(below) if below.relation else None
+        if facts is not None and facts.root_analyzed is False:
+            return facts.partition_of
+    return None
 
 
 def _modified(modified: float | None, rows: float | None) -> bool:
@@ -120,7 +134,7 @@ def _finer(
     if offline or not (plain or expressions):
         return Proposal(ddl.analyzed(table), said=said)
     if expressions and context.facts is not None and context.facts.version_num >= 140_000:
-        expression = expressions[0].expression or ""
+        expression = own_sql(expressions[0].expression or "", expressions[0], node)
         return Proposal(
             _extended(node, table, f"({expression})", (columns(found) or ("expr",))[:1], "")
         )

@@ -64,7 +64,7 @@ def index_for(
         for each in found
         if each.column and each.column not in _SYSTEM_COLUMNS and each.expression is None
     ]
-    partial, usable = _partial(facts, usable)
+    partial, usable = _partial(facts, node, usable)
     keys = list(lead)
     chosen: list[Condition] = []
     for kinds in (("equal", "boolean", "null"), ("in",), ("range",)):
@@ -149,13 +149,22 @@ def sort_keys(context: Context, node: PlanNode, keys: tuple[str, ...]) -> tuple[
     return tuple(found)
 
 
-def _partial(facts: TableFacts | None, usable: list[Condition]) -> tuple[str, list[Condition]]:
-    """A condition with a constant that few rows meet becomes the index's WHERE."""
+def _partial(
+    facts: TableFacts | None, node: PlanNode, usable: list[Condition]
+) -> tuple[str, list[Condition]]:
+    """A condition with a constant that few rows meet becomes the index's WHERE.
+
+    Only of a column where one value holds most rows, a state or a flag: of forty values that
+    are about as common, each is rare, and an index for one of them serves one caller.
+    """
     if facts is None or len(usable) < 2:
         return "", usable
+    rare: list[tuple[float, Condition]] = []
     for each in usable:
         column = facts.column(each.column or "")
         if column is None or each.kind not in ("equal", "boolean") or not each.constant:
+            continue
+        if max(column.most_common.values(), default=0.0) < limit.USUAL_VALUE:
             continue
         value = "f" if each.text.startswith("NOT ") else "t"
         if each.kind == "equal":
@@ -163,8 +172,23 @@ def _partial(facts: TableFacts | None, usable: list[Condition]) -> tuple[str, li
             value = quoted[1].replace("''", "'") if quoted else each.value
         share = column.most_common.get(value)
         if share is not None and share < limit.RARE_VALUE:
-            return each.text, [other for other in usable if other is not each]
-    return "", usable
+            rare.append((share, each))
+    if not rare:
+        return "", usable
+    rarest = min(rare, key=lambda found: found[0])[1]
+    return own_sql(rarest.text, rarest, node), [each for each in usable if each is not rarest]
+
+
+def own_sql(text: str, condition: Condition, node: PlanNode) -> str:
+    """`text` without the table's alias in front of its columns: DDL knows no alias."""
+    aliases = {each for each in (condition.alias, node.text("Alias"), node.relation) if each}
+    named = "|".join(
+        re.escape(form)
+        for alias in sorted(aliases)
+        for form in (alias, '"' + alias.replace('"', '""') + '"')
+    )
+    pattern = rf"""(?P<literal>'(?:[^']|'')*')|(?<![\w".])(?:{named})\.(?=["\w])"""
+    return re.sub(pattern, lambda found: found["literal"] or "", text) if named else text
 
 
 def _same(facts: TableFacts | None, keys: list[str], partial: str) -> IndexFacts | None:

@@ -31,7 +31,10 @@ IDX_DROPPED = 0.5
 
 IDX_SHARE = 0.05
 RARE_VALUE = 0.05
-"""A constant that holds for less of the table than this makes a partial index worth it."""
+"""A constant that holds for less of the table than this makes a partial index worth it …"""
+
+USUAL_VALUE = 0.5
+"""… where another value holds at least half of the rows."""
 
 LIMIT_FACTOR = 100
 """Rows sorted or walked for each row returned."""
