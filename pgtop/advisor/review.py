@@ -15,6 +15,7 @@ from pgtop.analysis import names, units
 from pgtop.model.advice import Advised, Gain, Said, Superfluous, Work, WorkTable
 from pgtop.model.cost import NewIndex
 from pgtop.model.finding import Cost, Finding, Remedy, Subject
+from pgtop.model.plan import Plan
 
 UNSAFE = range(140000, 140004)
 """14.0 to 14.3 corrupted indexes built CONCURRENTLY (release notes of 14.4)."""
@@ -34,17 +35,26 @@ class Outcome:
     window_s: float | None
     verified: bool
 
-    def gains(self) -> tuple[Gain, ...]:
-        """Every statement, before and after."""
+    def gains(self, *, plans: bool = False) -> tuple[Gain, ...]:
+        """Every statement, before and after; with its plans where they are asked for."""
         chosen = self.search.chosen
         return tuple(
             Gain(
                 statement=work.name, cost_before=task.base.cost,
                 cost_after=self.search.cost(number, chosen), ms=work.ms, calls=work.calls,
                 key=work.key,
+                plan_before=next(iter(task.base.plans), None) if plans else None,
+                plan_after=self._plan_after(number) if plans else None,
             )
             for number, (work, task) in enumerate(zip(self.works, self.search.tasks, strict=True))
         )  # fmt: skip
+
+    def _plan_after(self, number: int) -> Plan | None:
+        """As the planner gave it; where our own arithmetic had a part there is none."""
+        priced = self.search.known(number, self.search.chosen)
+        if not self.verified or priced is None or not priced.verified or not priced.used:
+            return None
+        return next(iter(priced.plans), None)
 
     def used_by(self, index: NewIndex) -> tuple[int, ...]:
         """Statements whose plan uses it, those that gain most first."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pgtop.model.cost import NewIndex, VerifiedBy
 from pgtop.model.finding import Finding
 from pgtop.model.index import ColumnStatistics
+from pgtop.model.plan import Plan
 from pgtop.model.request import Request
 from pgtop.model.statement import StatementKey
 
@@ -163,6 +164,9 @@ class Gain:
 
     calls: float | None = None
     key: StatementKey | None = None
+    plan_before: Plan | None = field(default=None, compare=False, repr=False)
+    plan_after: Plan | None = field(default=None, compare=False, repr=False)
+    """The planner's own, with HypoPG; None where it was not asked for, or is our arithmetic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +260,9 @@ class Advise(Request[Advice]):
     max_bytes: float | None = None
     seconds: float = 10.0
     """For the search; what was found until then is the answer."""
+
+    plans: bool = False
+    """Whether to bring the plans along, today's and the one with what is advised."""
 
     hypothetical: bool = True
     """False: without HypoPG even where it is."""

@@ -13,6 +13,7 @@ import threading
 from typing import Any
 
 from textual.app import App
+from textual.worker import WorkerFailed
 
 DEFECT_STATUS = 70
 """sysexits.h EX_SOFTWARE."""
@@ -87,7 +88,10 @@ class Ending(App[int]):
         os._exit(status)
 
     def _handle_exception(self, error: Exception) -> None:
-        """A defect: keep it for the scrubbed report, show no locals."""
+        """A defect: keep it for the scrubbed report, show no locals. Of a worker that failed,
+        what failed in it: the wrapper knows no place."""
+        if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
+            error = error.error
         self.defect = self.defect or error
         self._return_code = DEFECT_STATUS
         if self._exception is None:

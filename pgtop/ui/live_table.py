@@ -204,10 +204,12 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
         return [*known, *missing]
 
     def set_columns(self, columns: Sequence[Column[RowT]]) -> None:
-        """Change the columns; the rows stay."""
+        """Change the columns. The next `show` paints them: the rows that are shown until then
+        may be of another kind, or of another plan, and would not fit."""
         self.columns = tuple(columns)
         self._first_column = min(self._first_column, max(0, len(self._scrolling()) - 1))
-        self._repaint()
+        if not self._keys:
+            self._repaint()
 
     def set_stale(self, stale: bool) -> None:
         """Grey everything, or stop."""

@@ -8,6 +8,7 @@ from typing import Any
 from textual import work
 
 from pgtop.model.advice import Advice
+from pgtop.model.finding import Finding
 from pgtop.model.plan_request import PlanAnswer, PlanOf, StatementPlanOf, Values
 from pgtop.model.request import Request
 from pgtop.model.sample import Sample, SourceError
@@ -31,6 +32,8 @@ class Opened:
 
     request: Request[PlanAnswer] | None = None
     raw: str = ""
+    offers: tuple[Finding, ...] = ()
+    """What `y` and `a` take in place of the findings: the indexes of a what-if plan."""
 
 
 class PlanAsking(LivePane):
@@ -104,6 +107,39 @@ class PlanAsking(LivePane):
             self._say("this plan was pasted: there is nothing to ask")
         else:
             self._ask(request, "asking again …")
+
+    @work(group="plan", exclusive=True)
+    async def action_what_if(self) -> None:
+        """Look for an index, and show the plan that it would give beside today's."""
+        from pgtop.ui.plan_whatif import outcome, question
+
+        opened = self.opened
+        asked = question(opened)
+        if opened is None or asked is None:
+            self._say("a pasted plan has no statement to plan again: e on one in Queries")
+            return
+        self._asking = "looking for indexes on a second connection; Esc ends it …"
+        self._paint_head()
+        try:
+            advice = await self.frame.ask(asked)
+        except SourceError as error:
+            self._asking = ""
+            self.remedy = error.remedy
+            self._say(error.why)
+            return
+        finally:
+            self._asking = ""
+        found = outcome(advice, opened, opened.views[0].context.facts)
+        if found.before is None or found.after is None:
+            self._say(found.said)
+            return
+        self._open(found.before)
+        self._open(found.after)
+        self.compare()
+
+    def compare(self) -> None:
+        """Show the plan against the one before it."""
+        raise NotImplementedError  # the pane's
 
     def action_values(self) -> None:
         """Values for the parameters: typed, or those that pg_stats knows."""

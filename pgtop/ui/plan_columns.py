@@ -77,7 +77,9 @@ def columns(
     )
 
 
-def tree_cell(view: PlanView, node: PlanNode, folded: bool, *, marked: bool = False) -> Cell:
+def tree_cell(
+    view: PlanView, node: PlanNode, folded: bool, *, marked: bool = False
+) -> tuple[tuple[str, Tone], ...]:
     """Lines, fold mark, findings' words, node, and what is folded below."""
     pieces: list[tuple[str, Tone]] = [(prefix(view.plan, node), "dim")]
     if folded:
@@ -145,19 +147,32 @@ def visible(view: PlanView, folded: set[int]) -> list[int]:
 
 
 def paired(now: PlanView, before: PlanView) -> dict[int, int | None]:
-    """Node of `now` -> the same node of `before`: by type, table and index, in their order."""
-    waiting: dict[tuple[str, str | None, str | None], list[int]] = defaultdict(list)
-    for node in before.plan.nodes:
-        waiting[_signature(node)].append(node.number)
-    found: dict[int, int | None] = {}
-    for node in now.plan.nodes:
-        same = waiting[_signature(node)]
-        found[node.number] = same.pop(0) if same else None
+    """Node of `now` -> the same node of `before`: by type, table and index, in their order;
+    what is left by table, for another way to read it is what is looked for."""
+    found: dict[int, int | None] = dict.fromkeys(range(len(now.plan.nodes)))
+    taken: set[int] = set()
+    for alike in (_signature, _table):
+        waiting: dict[object, list[int]] = defaultdict(list)
+        for node in before.plan.nodes:
+            if node.number not in taken:
+                waiting[alike(node)].append(node.number)
+        for node in now.plan.nodes:
+            same = waiting[alike(node)] if found[node.number] is None else []
+            if same and alike(node) is not None:
+                number = same.pop(0)
+                found[node.number] = number
+                taken.add(number)
     return found
 
 
-def _signature(node: PlanNode) -> tuple[str, str | None, str | None]:
+def _signature(node: PlanNode) -> object:
     return node.node_type, node.relation, node.text("Index Name")
+
+
+def _table(node: PlanNode) -> object:
+    """What it reads; None for a node that reads no table."""
+    named = node.text("Schema"), node.relation, node.text("Alias")
+    return named if node.relation else None
 
 
 def diff_columns(
@@ -191,7 +206,11 @@ def diff_columns(
         return ((words, "warning" if factor > 1 else "good"),)
 
     def tree(node: PlanNode) -> Cell:
-        return tree_cell(now, node, False)
+        found = old(node)
+        cell = tree_cell(now, node, False)
+        if found is None or before.label(found) == now.label(node):
+            return cell
+        return (*cell, (f"  was {before.label(found)}", "notice"))
 
     return (
         Column("before", "self before", was(lambda v, n: v.own_text(n, metric)), width=11),

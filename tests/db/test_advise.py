@@ -206,6 +206,20 @@ async def test_a_wider_index_makes_the_narrow_one_superfluous(
     assert gone.finding.remedy.sql == ("DROP INDEX CONCURRENTLY public.narrow;",)
 
 
+async def test_the_plans_come_along_where_they_are_asked_for(collector: Collector) -> None:
+    advice = await collector.ask(Advise(works=works("page"), plans=True))
+    (gain,) = advice.statements
+    assert gain.plan_before is not None
+    assert "Seq Scan" in {node.node_type for node in gain.plan_before.nodes}
+    if advice.verified_by == "hypopg":
+        assert gain.plan_after is not None
+        assert any((n.text("Index Name") or "").startswith("<") for n in gain.plan_after.nodes)
+    else:  # our own arithmetic has no plan to show
+        assert gain.plan_after is None
+    (bare,) = (await collector.ask(Advise(works=works("page")))).statements
+    assert (bare.plan_before, bare.plan_after) == (None, None)
+
+
 async def test_no_workload_is_an_error_with_its_remedy(collector: Collector) -> None:
     with pytest.raises(SourceError) as refused:
         await collector.ask(Advise())

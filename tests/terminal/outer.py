@@ -38,6 +38,7 @@ class Outer:
         self._delay = delay_s
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the run itself may be under nohup
             os.execvpe(command[0], list(command), dict(env))
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         self._thread = threading.Thread(target=self._listen, daemon=True)

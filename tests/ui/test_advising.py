@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any, cast
 
 from textual.pilot import Pilot
 
 from pgtop.advice import Facts, Rule
 from pgtop.advisor.review import remedy
+from pgtop.analysis.plan.parse import parse
 from pgtop.model.advice import Advice, Advise, Advised, Gain, WorkTable
 from pgtop.model.cost import NewIndex
 from pgtop.model.finding import Finding, Subject
+from pgtop.model.plan_request import PlanAnswer, StatementPlanOf
 from pgtop.model.sample import SourceError
 from pgtop.model.statement import DetailOf, StatementDetail, StatementKey
+from pgtop.ui.panes.plan import PlanPane
 from pgtop.ui.panes.queries import QueriesPane, advised_for
 from tests.factories import statement, text
 from tests.ui.driving import app_of, running, screen_text, settle
 from tests.ui.fakes import FakeSource
+from tests.unit.plan_corpus import corpus
 
 TABLE = WorkTable(
     relid=20_000, schema="public", name="orders", sql="public.orders", kind="r", rows=1e6,
@@ -120,3 +126,76 @@ async def test_what_is_missing_is_listed_among_the_indexes() -> None:
         await pilot.press("a")
         await settle(pilot)
         assert len(app_of(pilot).tray.entries) == 1
+
+
+def _what_if(*, verified: bool) -> Advice:
+    """Advice with the plans that it was made from."""
+    key = (1, 2, 3, True)
+    read = {"Schema": "public", "Relation Name": "orders", "Alias": "orders", "Plan Rows": 10}
+    (now,) = parse(json.dumps([{"Plan": {"Node Type": "Seq Scan", "Total Cost": 1791, **read}}]))
+    (then,) = parse(json.dumps([{"Plan": {
+        "Node Type": "Index Scan", "Total Cost": 8, "Index Name": "<13540>btree_orders_user_id",
+        **read}}]))  # fmt: skip
+    found = advice(key)
+    (gain,) = found.statements
+    gain = replace(gain, plan_before=now, plan_after=then if verified else None)
+    why = None if verified else "HypoPG is not installed"
+    return replace(found, statements=(gain,), why_not_verified=why)
+
+
+async def _in_plan_tab(pilot: Pilot[int]) -> None:
+    pane = await app_of(pilot).show_pane("plan")
+    assert isinstance(pane, PlanPane)
+    pane.open_statement((1, 2, 3, True), "select 1")
+    await settle(pilot)
+
+
+async def test_the_plan_that_an_index_would_give_stands_beside_todays() -> None:
+    source = source_of(_what_if(verified=True))
+    source.answers[StatementPlanOf] = PlanAnswer(
+        parse(corpus()["pg18/seqscan_filter.json"]), "generic plan", "select 1", database="shop",
+        role="web",
+    )  # fmt: skip
+    async with running(source, size=(120, 40)) as pilot:
+        await _in_plan_tab(pilot)
+        await pilot.press("I")
+        await settle(pilot)
+        asked = [r for r in source.asked if isinstance(r, Advise)]
+        assert [(r.keys, r.plans) for r in asked] == [(((1, 2, 3, True),), True)]
+        shown = screen_text(pilot)
+        assert "what if: orders (user_id)" in shown
+        assert "against: today's plan" in shown
+        assert "Index Scan using (not built) on orders  was Seq Scan on orders" in shown
+        assert "1,791 → 8 (÷222)" in shown
+        assert "÷224" in shown
+        await pilot.press("y")
+        await pilot.press("a")
+        await settle(pilot)
+        assert [e.rule for e in app_of(pilot).tray.entries] == ["index.missing"]
+
+
+async def test_without_the_planners_word_there_is_no_plan_and_the_reason() -> None:
+    source = source_of(_what_if(verified=False))
+    source.answers[StatementPlanOf] = PlanAnswer(
+        parse(corpus()["pg18/seqscan_filter.json"]), "generic plan", "select 1"
+    )
+    async with running(source, size=(140, 40)) as pilot:
+        await _in_plan_tab(pilot)
+        await pilot.press("I")
+        await settle(pilot)
+        shown = screen_text(pilot)
+        assert "but no plan with it: HypoPG is not installed" in shown
+        assert "Seq Scan on" in shown  # today's stays
+        source.answers[Advise] = replace(_what_if(verified=False), indexes=())
+        await pilot.press("I")
+        await settle(pilot)
+        assert "no index is advised: none was cheaper by more" in screen_text(pilot)
+
+
+async def test_a_pasted_plan_has_no_statement_to_plan_again() -> None:
+    async with running(source_of(None), first_pane="plan", size=(120, 40)) as pilot:
+        pane = app_of(pilot).query_one(PlanPane)
+        pane.open_text(corpus()["pg18/seqscan_filter.json"])
+        await pilot.press("I")
+        await settle(pilot)
+        assert "a pasted plan has no statement to plan again" in screen_text(pilot)

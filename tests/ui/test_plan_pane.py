@@ -148,6 +148,16 @@ async def test_a_statements_plan_is_asked_for_and_compared() -> None:
         await pilot.press("d")
 
 
+async def test_a_smaller_plan_takes_the_place_of_a_larger_one() -> None:
+    """The rows of the old one do not fit the columns of the new one for a moment either."""
+    async with running(FakeSource(), first_pane="plan", size=(120, 40)) as pilot:
+        for plan in (_wide(7), corpus()["pg18/seqscan_filter.json"], _wide(3)):
+            await _opened(pilot, plan)
+            await pilot.press("d", "d")
+        assert app_of(pilot).defect is None
+        assert "Seq Scan" in screen_text(pilot)
+
+
 async def test_a_refusal_is_a_sentence() -> None:
     source = FakeSource()
     source.answers[StatementPlanOf] = SourceError("SET has no plan")

@@ -85,7 +85,7 @@ async def advise(collector: Collector, request: Advise) -> Advice:
     )  # fmt: skip
     found = advised(outcome)
     search.chosen = frozenset(each.index for each in found)
-    gains = outcome.gains()
+    gains = outcome.gains(plans=request.plans)
     return Advice(
         indexes=found, superfluous=superfluous(found), not_handled=tuple(failed),
         notes=tuple(notes(outcome, said)), verified_by=model.verified_by, why_not_verified=why,

@@ -64,6 +64,7 @@ class PlanPane(PlanAsking):
         Binding("V", "values", "values", id="plan.values"),
         Binding("A", "analyze", "analyze…", id="plan.analyze"),
         Binding("d", "diff", "compare", id="plan.diff"),
+        Binding("I", "what_if", "index?", id="plan.whatif"),
         Binding("p", "next_plan", "next of several", show=False, id="plan.several"),
         Binding("e", "ask_again", "ask again", id="plan.again"),
         Binding("X", "raw", "raw", show=False, id="plan.raw"),
@@ -377,6 +378,11 @@ class PlanPane(PlanAsking):
         self._folded = first_folds(self.opened.views[self._at])
         self._paint()
 
+    def compare(self) -> None:
+        """Against the plan that was open before."""
+        self.comparing = True
+        self._paint()
+
     def action_diff(self) -> None:
         """Side by side with the plan that was open before; once more ends it."""
         if self.before is None:
@@ -418,6 +424,9 @@ class PlanPane(PlanAsking):
 
     def copied_text(self) -> tuple[str, str] | None:
         """The DDL of the finding at the cursor; else all that is known of the node."""
+        offers = self.opened.offers if self.opened else ()
+        if offers:
+            return "\n".join(s for f in offers if f.remedy for s in f.remedy.sql), "DDL"
         for insight in self._at_cursor():
             if insight.remedy is not None:
                 return "\n".join(insight.remedy.sql), "DDL"
@@ -431,6 +440,8 @@ class PlanPane(PlanAsking):
     def offered(self) -> tuple[Finding | Remedy, ...]:
         """The findings at the cursor that have DDL, as the tray keeps them."""
         view = self.view
+        if self.opened is not None and self.opened.offers:
+            return self.opened.offers
         found = self._at_cursor()
         kept = tuple(each for each in found if each.remedy is not None) or found[:1]
         if view is None:
