@@ -322,7 +322,7 @@ def notes(outcome: Outcome, said: Sequence[Sequence[str]]) -> Iterator[Said]:
     """Rewrites and the like; indexes withheld; expressions that no index may hold."""
     for work, sentences in zip(outcome.works, said, strict=True):
         for sentence in sentences:
-            yield Said(statement=work.name, why=sentence)
+            yield Said(statement=work.name, text=work.beginning, why=sentence)
     told: set[tuple[int, int]] = set()
     for index, number in outcome.search.withheld.items():
         if index in outcome.search.chosen or (number, index.relid) in told:
@@ -331,6 +331,7 @@ def notes(outcome: Outcome, said: Sequence[Sequence[str]]) -> Iterator[Said]:
         table = outcome.tables[index.relid]
         yield Said(
             statement=outcome.works[number].name,
+            text=outcome.works[number].beginning,
             why=f"{table.name} {index.words} is withheld: with it the planner would walk in order"
             " until LIMIT is met while a filter drops most rows, quick only where matches lie at"
             " the beginning",
@@ -341,6 +342,7 @@ def notes(outcome: Outcome, said: Sequence[Sequence[str]]) -> Iterator[Said]:
             if any(index in bundle for bundle in task.bundles):
                 yield Said(
                     statement=work.name,
+                    text=work.beginning,
                     why=f"{table.name} {index.words}: {why}. A condition on the column itself,"
                     " such as a half-open range, is served by an index",
                 )

@@ -31,6 +31,11 @@ class Work:
     search_path: str | None = None
     role: str | None = None
 
+    @property
+    def beginning(self) -> str:
+        """Its first words on one line, for a statement that is named by a number."""
+        return " ".join(self.text[:200].split())[:60] if self.key is not None else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkColumn:
@@ -210,6 +215,8 @@ class Said:
 
     statement: str
     why: str
+    text: str = ""
+    """How the statement begins, where its name is a number that tells nobody anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,4 +126,6 @@ def _listed(head: str, said: tuple[Said, ...]) -> Iterator[str]:
     if said:
         yield ""
         yield f"{head}:"
-        yield from ("   " + safe(f"{each.statement}: {each.why}") for each in said)
+        for each in said:
+            begins = f" {each.text} …" if each.text else ""
+            yield "   " + safe(f"{each.statement}{begins}: {each.why}")

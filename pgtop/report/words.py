@@ -230,8 +230,8 @@ def _findings(report: Json) -> Iterable[str]:
     found = report["findings"]
     if not found:
         missing = sum("." in part["what"] for part in report["unavailable"])
-        judged = "all checks passed" if not missing else f"{missing} checks were not possible"
-        yield f"no finding: {judged}"
+        left = f"; {missing} could not be made here: why stands under Not available"
+        yield f"no finding: every check that could be made passed{left if missing else ''}"
         return
     yield units.plural(len(found), "finding") + ", worst first"
     for part in found:

@@ -197,7 +197,7 @@ async def _prepared(
         except SourceError as error:
             if error.why.startswith("connection lost"):
                 raise
-            failed.append(Said(statement=work.name, why=error.why))
+            failed.append(Said(statement=work.name, text=work.beginning, why=error.why))
     named = {
         (node.text("Schema") or "", node.relation)
         for each in statements
