@@ -11,7 +11,7 @@ from pgtop.analysis.blocks import Blocks
 from pgtop.model.sample import Sample
 from pgtop.model.session import LockWait, Session
 from pgtop.terminal.safe import safe
-from pgtop.ui.live_table import Cell, Column, Tone
+from pgtop.ui.table_columns import Cell, Column, Tone
 
 
 @dataclass(frozen=True, slots=True)

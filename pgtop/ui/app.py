@@ -31,10 +31,10 @@ from pgtop.ui.ending import Ending
 from pgtop.ui.header import FULL_WIDTH, header_lines
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
-from pgtop.ui.live_table import Tone
 from pgtop.ui.messages import Message, message
 from pgtop.ui.panes import PANES, Tab, owner
 from pgtop.ui.schedule import Lanes, Schedule
+from pgtop.ui.table_columns import Tone
 from pgtop.ui.tray_keeping import TrayKeeping
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 15
@@ -180,9 +180,12 @@ class PgtopApp(Advising, Copying, TrayKeeping, Ending, App[int]):
         board = self.schedule.board
         return Facts(board.samples, board.derived)
 
-    async def on_reading(self) -> None:
+    async def on_reading(self, of_tab: bool = True) -> None:
         """A reading arrived, or failed: show it, then judge it, a rule at a time."""
-        self.paint()
+        if of_tab or (self.current is not None and self.current.SHOWS_ALL):
+            self.paint()
+        else:
+            self.tick()
         if self.schedule.status.anew:
             self.note(self.schedule.status.anew, "warning")
             self.schedule.status.anew = ""

@@ -20,7 +20,7 @@ from pgtop.model.session import Session
 from pgtop.terminal.safe import safe
 from pgtop.ui.finding_text import finding_text
 from pgtop.ui.lines import Line
-from pgtop.ui.live_table import Cell, Column, Tone
+from pgtop.ui.table_columns import Cell, Column, Tone
 
 Piece = tuple[str, Tone]
 

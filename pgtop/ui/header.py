@@ -14,8 +14,8 @@ from pgtop.model.sample import Reading, Sample, SourceError
 from pgtop.model.server import Link, Server, Vitals
 from pgtop.terminal.glyphs import sparkline
 from pgtop.ui.lines import Line, Pieces
-from pgtop.ui.live_table import Tone
 from pgtop.ui.schedule import Status
+from pgtop.ui.table_columns import Tone
 
 FULL_WIDTH = 110
 """From this width on, two lines."""

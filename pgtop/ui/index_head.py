@@ -7,7 +7,7 @@ from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
 from pgtop.ui.index_listing import Pending
 from pgtop.ui.lines import Line
-from pgtop.ui.live_table import Tone
+from pgtop.ui.table_columns import Tone
 
 VIEWS = {
     "all": ("", "all"),

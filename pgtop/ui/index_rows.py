@@ -14,7 +14,7 @@ from pgtop.model.finding import Finding
 from pgtop.model.index import ForeignKey, Index, IndexUse
 from pgtop.model.table import Table, TableUse
 from pgtop.model.vacuum import VacuumBlock
-from pgtop.ui.live_table import Cell, Column, Tone
+from pgtop.ui.table_columns import Cell, Column, Tone
 
 NOISE_FRACTION = 0.10
 """An estimate below this is as good as none: pages split unevenly."""

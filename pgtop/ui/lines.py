@@ -15,7 +15,8 @@ from textual.widget import Widget
 
 from pgtop.terminal.glyphs import ASCII
 from pgtop.terminal.safe import safe
-from pgtop.ui.live_table import TONES, Tone, foreground_of
+from pgtop.ui.live_table import foreground_of
+from pgtop.ui.table_columns import TONES, Tone
 
 Pieces = Sequence[tuple[str, Tone]]
 

@@ -40,6 +40,9 @@ class LivePane(Vertical):
     LANES: ClassVar[Lanes] = {}
     """What is read while it is in view; 0 is every interval."""
 
+    SHOWS_ALL: ClassVar[bool] = False
+    """Whether it shows what is read in the background, for which no tab needs to be in view."""
+
     RULES: ClassVar[tuple[str, ...]] = ()
     """Beginnings of the names of the rules whose findings this tab explains; as its line in
     `PANES` says."""

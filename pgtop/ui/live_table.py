@@ -11,7 +11,7 @@ import textwrap
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -23,52 +23,15 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from pgtop.terminal.glyphs import ASCII
 from pgtop.terminal.safe import safe
+from pgtop.ui.table_columns import TONES, Cell, Column, Placed, in_order, placed, scrolling
+from pgtop.ui.table_text import clean, clip, fit
 
 RowT = TypeVar("RowT")
 
 SETTLED_S = 10.0
 """So long after its first rows the cursor stays with the worst, whichever it is; then with its row,
 for somebody reads it."""
-
-Tone = Literal["", "dim", "critical", "warning", "notice", "good", "bar", "key", "strong"]
-"""What a piece of text means; the stylesheet says how that looks."""
-
-Cell = str | tuple[tuple[str, Tone], ...]
-"""Plain text, or pieces each with its tone."""
-
-TONES: tuple[Tone, ...] = (
-    "dim", "critical", "warning", "notice", "good", "bar", "key", "strong",
-)  # fmt: skip
-
-CellOf = Callable[[RowT], "Cell"]
-SortOf = Callable[[RowT], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Column(Generic[RowT]):
-    """One column: its head, what it shows of a row, and what it sorts by."""
-
-    name: str
-    title: str
-    cell: CellOf[RowT]
-    width: int = 8
-    align: Literal["left", "right"] = "right"
-    sort: SortOf[RowT] | None = None
-    """Numbers, or texts; None sorts last. Without it the column cannot be sorted by."""
-
-    descending: bool = True
-    """The direction in which it sorts first: the worst on top."""
-
-    frozen: bool = False
-    """Stays in view when the others scroll sideways."""
-
-    flex: bool = False
-    """Takes the width that is left; `width` is its least."""
-
-    from_width: int = 0
-    """Hidden where the table is narrower than this."""
 
 
 class LiveTable(Widget, Generic[RowT], can_focus=True):
@@ -162,6 +125,7 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
         self._first_rows_at = 0.0
         self._top = 0
         self._first_column = 0
+        self._placed: tuple[tuple[Any, int, int], Placed[RowT]] | None = None
         self._strips: dict[int, Strip] = {}
         self._ascii = False
         self._styles: dict[str, Style] = {}
@@ -193,21 +157,16 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
             self.post_message(self.Moved(self))
 
     def sorted(self, rows: Sequence[RowT]) -> Sequence[RowT]:
-        """`rows` by the chosen column: missing values last, ties in their order."""
-        column = self._column(self.sort_column)
-        if column is None or column.sort is None:
-            return rows
-        by = column.sort
-        known = [row for row in rows if by(row) is not None]
-        missing = [row for row in rows if by(row) is None]
-        known.sort(key=by, reverse=self.descending)
-        return [*known, *missing]
+        """`rows` by the chosen column."""
+        return in_order(rows, self._column(self.sort_column), descending=self.descending)
 
     def set_columns(self, columns: Sequence[Column[RowT]]) -> None:
         """Change the columns. The next `show` paints them: the rows that are shown until then
         may be of another kind, or of another plan, and would not fit."""
         self.columns = tuple(columns)
-        self._first_column = min(self._first_column, max(0, len(self._scrolling()) - 1))
+        self._first_column = min(
+            self._first_column, max(0, len(scrolling(self.columns, self.size.width)) - 1)
+        )
         if not self._keys:
             self._repaint()
 
@@ -291,8 +250,7 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
 
     def action_column(self, step: int) -> None:
         """Scroll sideways by one column."""
-        limit = max(0, len(self._scrolling()) - 1)
-        self._first_column = max(0, min(limit, self._first_column + step))
+        self._first_column = max(0, min(self._last_column(), self._first_column + step))
         self._repaint()
 
     def action_select(self) -> None:
@@ -431,7 +389,9 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
             style = head
             if column.name == self.sort_column:
                 title, style = title + ("▼" if self.descending else "▲"), chosen
-            segments.append(Segment(self._fit(title, width - 1, column.align) + " ", style))
+            segments.append(
+                Segment(fit(title, width - 1, column.align, plain=self._ascii) + " ", style)
+            )
         return self._strip(segments, head)
 
     def _body(self, index: int) -> Strip:
@@ -465,7 +425,7 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
         for text, tone in cleaned:
             size = cell_len(text)
             if size > left:
-                text, size = self._clip(text, left), left
+                text, size = clip(text, left, plain=self._ascii), left
             style = base if plain_tones or not tone else base + self._style(tone)
             segments.append(Segment(text, style))
             left -= size
@@ -484,66 +444,21 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
             row = self._rows[index] = self._row_of(index)
         return row
 
+    def _last_column(self) -> int:
+        return max(0, len(scrolling(self.columns, self.size.width)) - 1)
+
+    def _layout(self) -> Placed[RowT]:
+        """Worked out once for all lines: `size` alone costs 8 µs."""
+        asked = (self.columns, self.size.width, self._first_column)
+        if self._placed is None or self._placed[0] != asked:
+            self._placed = (asked, placed(*asked))
+        return self._placed[1]
+
     def _column(self, name: str | None) -> Column[RowT] | None:
         return next((column for column in self.columns if column.name == name), None)
 
-    def _visible(self) -> list[Column[RowT]]:
-        return [column for column in self.columns if column.from_width <= self.size.width]
-
-    def _scrolling(self) -> list[Column[RowT]]:
-        return [column for column in self._visible() if not column.frozen]
-
-    def _layout(self) -> list[tuple[Column[RowT], int, int]]:
-        """(column, x, width) of the columns in view; a width holds one blank behind the text."""
-        visible = self._visible()
-        skipped = {column.name for column in self._scrolling()[: self._first_column]}
-        least = {c.name: self._least(c) for c in visible}
-        room = self.size.width - sum(least[c.name] + 1 for c in visible if c.frozen)
-        chosen: list[Column[RowT]] = []
-        full = False
-        for column in visible:
-            if column.frozen:
-                chosen.append(column)
-            elif column.name not in skipped and not full:
-                if column.width + 1 <= room:
-                    chosen.append(column)
-                    room -= column.width + 1
-                else:
-                    full = True
-        flexible = sum(column.flex for column in chosen) or 1
-        placed, x = [], 0
-        for column in chosen:
-            width = least[column.name] + 1 + (max(0, room) // flexible if column.flex else 0)
-            placed.append((column, x, width))
-            x += width
-        return placed
-
-    def _least(self, column: Column[RowT]) -> int:
-        """A frozen text that takes what is left keeps two fifths of the table."""
-        if column.frozen and column.flex:
-            return max(column.width, self.size.width * 2 // 5)
-        return column.width
-
     def _clean(self, text: str) -> str:
-        if self._ascii:
-            return safe(text.translate(ASCII), ascii_only=True, spaces=True)
-        return text if text.isprintable() else safe(text, spaces=True)
-
-    def _fit(self, text: str, room: int, align: str) -> str:
-        text = self._clean(text)
-        size = cell_len(text)
-        if size > room:
-            return self._clip(text, room)
-        return (
-            text.rjust(len(text) + room - size) if align == "right" else set_cell_size(text, room)
-        )
-
-    def _clip(self, text: str, room: int) -> str:
-        """`text` in exactly `room` cells, its end marked; never half of a wide character."""
-        if room <= 0:
-            return ""
-        mark = "…" if not self._ascii else "~"
-        return set_cell_size(set_cell_size(text, room - 1).rstrip() + mark, room)
+        return clean(text, plain=self._ascii)
 
     def _style(self, name: str) -> Style:
         style = self._styles.get(name)

@@ -9,7 +9,7 @@ from pgtop.analysis import units
 from pgtop.analysis.waits import CPU, Share, StatementRef, Waits, counts, statement_of
 from pgtop.model.session import Session
 from pgtop.terminal.glyphs import sparkline
-from pgtop.ui.live_table import Cell, Column, Tone
+from pgtop.ui.table_columns import Cell, Column, Tone
 from pgtop.ui.text import share_cell
 
 SPARKS = 30

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pgtop.terminal.safe import safe
 from pgtop.ui.lines import Line
-from pgtop.ui.live_table import Tone
+from pgtop.ui.table_columns import Tone
 
 SHOWN_S = 6.0
 """Seconds a message stays; a longer one stays longer."""

@@ -10,7 +10,7 @@ from pgtop.analysis import units
 from pgtop.model.plan import PlanNode
 from pgtop.report.plan_view import PlanMetric, PlanView, prefix
 from pgtop.terminal.glyphs import SEVERITY
-from pgtop.ui.live_table import Cell, Column, Tone
+from pgtop.ui.table_columns import Cell, Column, Tone
 
 METRICS: Mapping[str, tuple[PlanMetric, str]] = {
     "t": ("time", "time"),

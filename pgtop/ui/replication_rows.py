@@ -25,7 +25,7 @@ from pgtop.model.replication import (
 from pgtop.model.sample import Sample, SourceError
 from pgtop.model.server import Server
 from pgtop.terminal.glyphs import SEVERITY
-from pgtop.ui.live_table import Cell, Column, Tone
+from pgtop.ui.table_columns import Cell, Column, Tone
 
 Key = tuple[str, str]
 Texts = tuple[tuple[str, str], ...]

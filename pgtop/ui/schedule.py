@@ -82,13 +82,14 @@ class Schedule:
         *,
         interval: float,
         lanes: Callable[[], Lanes],
-        on_change: Callable[[], Awaitable[None]],
+        on_change: Callable[[bool], Awaitable[None]],
         first: Awaitable[Reading] | None = None,
         groups: Mapping[str, Group] = GROUPS,
         on_group: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """`first` is a reading that was begun before there was a screen to show it; `groups`
-        are read in the background, and `on_group` is told the name of each."""
+        """`on_change` is told whether the change is one for the tab in view. `first` is a reading
+        that was begun before there was a screen to show it; `groups` are read in the background,
+        and `on_group` is told the name of each."""
         self.board = Board()
         self.status = Status()
         self.interval = interval
@@ -159,7 +160,7 @@ class Schedule:
                 wait = await self._once()
                 wait = max(wait, SLOWER * (time.monotonic() - started))
             until: float | None = time.monotonic() + wait
-            await self._on_change()
+            await self._on_change(True)
             await self._background()
             if not self.status.connected:
                 until = self.status.retry_at
@@ -191,12 +192,12 @@ class Schedule:
             due = [kind for kind in self._groups[name].types if kind not in lanes]
             await self._read(due)
             if not self.status.connected:
-                await self._on_change()  # or it is back before anybody was told
+                await self._on_change(True)  # or it is back before anybody was told
                 return
             self._priced(name, self._spent[-1][1] if self._spent else 0.0)
             if self._on_group is not None:
                 await self._guarded(self._on_group(name))
-            await self._on_change()
+            await self._on_change(False)
             try:  # as long a pause as the server worked
                 await asyncio.wait_for(self._wake.wait(), time.monotonic() - started)
             except asyncio.TimeoutError:

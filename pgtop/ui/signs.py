@@ -18,7 +18,7 @@ from pgtop.model.sample import RowT, Sample
 from pgtop.model.server import Vitals
 from pgtop.terminal.glyphs import SEVERITY, sparkline
 from pgtop.ui.lines import Line, clipped
-from pgtop.ui.live_table import Tone
+from pgtop.ui.table_columns import Tone
 
 SPARKS = 8
 """Values in a sparkline."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from pgtop.analysis import units
 from pgtop.analysis.workload import Delta, StatementView
-from pgtop.ui.live_table import Cell, Column, Tone
+from pgtop.ui.table_columns import Cell, Column, Tone
 from pgtop.ui.text import share_cell, sql_cell
 
 BLOCK = 8192

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from pgtop.analysis import units
 from pgtop.terminal.safe import safe
-from pgtop.ui.live_table import Cell, Tone
+from pgtop.ui.table_columns import Cell, Tone
 
 MOST_HIGHLIGHTED = 20_000
 """Characters of a statement that get colours; the rest follows plain."""

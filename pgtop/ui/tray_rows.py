@@ -13,7 +13,7 @@ from pgtop.analysis.table_locks import Outlook, target_of
 from pgtop.migration.plan import ordered
 from pgtop.model.tray import Entry, Target, Tray
 from pgtop.terminal.safe import safe
-from pgtop.ui.live_table import Cell, Column, Tone
+from pgtop.ui.table_columns import Cell, Column, Tone
 from pgtop.ui.text import sql_text
 
 TrayKey = tuple[str, int]

@@ -10,7 +10,7 @@ from pgtop.analysis import units
 from pgtop.analysis.vacuum.settings import VacuumSettings
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.model.vacuum import VacuumRun
-from pgtop.ui.live_table import Cell, Column, Tone
+from pgtop.ui.table_columns import Cell, Column, Tone
 
 MIB = 2**20
 

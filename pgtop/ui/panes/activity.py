@@ -26,10 +26,11 @@ from pgtop.ui.activity_rows import ActivityRow, columns, session_rows
 from pgtop.ui.detail import Detail
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
-from pgtop.ui.live_table import LiveTable, Tone
+from pgtop.ui.live_table import LiveTable
 from pgtop.ui.load_rows import LoadRow, load_columns, load_rows
 from pgtop.ui.schedule import Lanes
 from pgtop.ui.signs import load_line
+from pgtop.ui.table_columns import Tone
 
 MOST_QUERY = 1_000
 """Characters of a statement that are read; server's track_activity_query_size may be less."""

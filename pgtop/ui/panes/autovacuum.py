@@ -31,8 +31,9 @@ from pgtop.model.vacuum import (
 )
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
-from pgtop.ui.live_table import LiveTable, Tone
+from pgtop.ui.live_table import LiveTable
 from pgtop.ui.schedule import Lanes
+from pgtop.ui.table_columns import Tone
 from pgtop.ui.vacuum_columns import VacuumRow, columns, head_lines, running_lines
 from pgtop.ui.vacuum_composer import Composer
 from pgtop.ui.vacuum_edits import Composed, started

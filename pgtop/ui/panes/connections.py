@@ -32,8 +32,9 @@ from pgtop.ui.connection_rows import (
 from pgtop.ui.detail import Detail
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
-from pgtop.ui.live_table import LiveTable, Tone
+from pgtop.ui.live_table import LiveTable
 from pgtop.ui.schedule import Lanes
+from pgtop.ui.table_columns import Tone
 
 View = Literal["state", "database", "user", "application", "client", "pools"]
 

@@ -45,8 +45,9 @@ from pgtop.ui.index_rows import (
     key_columns,
     table_columns,
 )
-from pgtop.ui.live_table import Column, LiveTable
+from pgtop.ui.live_table import LiveTable
 from pgtop.ui.schedule import Lanes
+from pgtop.ui.table_columns import Column
 
 RULES_OF = {
     "duplicate": ("index.duplicate", "index.redundant"),

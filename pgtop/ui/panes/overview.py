@@ -25,10 +25,11 @@ from pgtop.ui.detail import ascii_text
 from pgtop.ui.finding_text import cut, finding_text, no_ddl
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
-from pgtop.ui.live_table import Cell, Column, LiveTable, Tone
+from pgtop.ui.live_table import LiveTable
 from pgtop.ui.panes import owner
 from pgtop.ui.schedule import Lanes
 from pgtop.ui.signs import cause_line, load_line, sign_lines
+from pgtop.ui.table_columns import Cell, Column, Tone
 
 FIXED = 10
 """Lines of the screen that are neither findings nor the one under the cursor."""
@@ -44,7 +45,8 @@ class OverviewPane(LivePane):
     DIGIT = "1"
     TITLE = "Overview"
     SHORT = "Over"
-    LANES: ClassVar[Lanes] = {}  # what it tells of is read in the background
+    LANES: ClassVar[Lanes] = {}
+    SHOWS_ALL: ClassVar[bool] = True
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "none", "its row", id="overview.row"),

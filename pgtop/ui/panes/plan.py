@@ -18,7 +18,7 @@ from pgtop.report.plan_view import PlanMetric, PlanView
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.ui.detail import Detail
 from pgtop.ui.lines import Line, Lines, clipped
-from pgtop.ui.live_table import Cell, Column, LiveTable, Tone
+from pgtop.ui.live_table import LiveTable
 from pgtop.ui.plan_asking import Opened, PlanAsking
 from pgtop.ui.plan_columns import (
     METRICS,
@@ -29,6 +29,7 @@ from pgtop.ui.plan_columns import (
     paired,
     visible,
 )
+from pgtop.ui.table_columns import Cell, Column, Tone
 
 NO_PLAN = (
     "no plan yet: e on a statement in Queries asks for one;"

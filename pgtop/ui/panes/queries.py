@@ -43,10 +43,11 @@ from pgtop.terminal.safe import safe
 from pgtop.ui.detail import Detail
 from pgtop.ui.lines import Line
 from pgtop.ui.live_pane import LivePane
-from pgtop.ui.live_table import LiveTable, Tone
+from pgtop.ui.live_table import LiveTable
 from pgtop.ui.schedule import Lanes
 from pgtop.ui.statement_columns import BY_VIEW, columns
 from pgtop.ui.statement_detail import detail_text
+from pgtop.ui.table_columns import Tone
 
 ORDERS: Mapping[str, tuple[Metric, str]] = {
     "t": ("total", "total time"),
