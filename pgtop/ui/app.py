@@ -25,6 +25,7 @@ from pgtop.model.sample import Reading, Source
 from pgtop.model.statement import StatementKey
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.terminal.probe import Probe
+from pgtop.ui import memory
 from pgtop.ui.advising import Advising
 from pgtop.ui.copying import Copying, swallow_replies
 from pgtop.ui.ending import Ending
@@ -133,6 +134,7 @@ class PgtopApp(Advising, Copying, TrayKeeping, Ending, App[int]):
         task = self.schedule.start()
         task.add_done_callback(self._schedule_ended)
         self.set_interval(1.0, self.tick)
+        self.set_interval(memory.EVERY_S, memory.give_back)
         if self.seconds is not None:
             self.set_timer(self.seconds, lambda: self.exit(0))
 
