@@ -6,8 +6,8 @@ the row types it looks at. To add one: write the class, name it in `DERIVED`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 from pgtop.analysis.blocks import Blocks
@@ -42,6 +42,17 @@ DERIVED: tuple[type[Derived], ...] = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class WorkedOut:
+    """What a reading changes beyond its own rows."""
+
+    epoch: tuple[object, ...] | None
+    anew: bool
+    """Counters before it cannot be compared with it: what is held goes."""
+
+    derived: Mapping[type[Any], Any]
+
+
 class Board:
     """The last of everything: samples by row type, and what is derived from them.
 
@@ -60,29 +71,57 @@ class Board:
 
     def take(self, reading: Reading) -> None:
         """Keep what a reading brought."""
+        self.keep(reading, self.worked_out(reading))
+
+    def worked_out(self, reading: Reading) -> WorkedOut:
+        """What a reading makes of the derived values. Changes nothing of the board: a large
+        one may be worked out beside the loop that draws."""
         server = reading.samples.get(Server)
+        epoch = self.epoch
         if isinstance(server, Sample) and server.rows:
             epoch = (*server.rows[0].epoch, server.rows[0].database)
-            if self.epoch is not None and epoch != self.epoch:
-                self.samples.clear()
-                self.derived.clear()
-                self.restarts += 1
-            self.epoch = epoch
+        anew = self.epoch is not None and epoch != self.epoch
+        held = {} if anew else dict(self.samples)
+        held.update(reading.samples)
+        fresh = {kind: s for kind, s in reading.samples.items() if isinstance(s, Sample)}
+        return WorkedOut(epoch, anew, _derived({} if anew else self.derived, fresh, held))
+
+    def keep(self, reading: Reading, found: WorkedOut) -> None:
+        """The reading, and what was worked out of it."""
+        if found.anew:
+            self.samples.clear()
+            self.derived.clear()
+            self.restarts += 1
+        self.epoch = found.epoch
         self.samples.update(reading.samples)
+        self.derived.update(found.derived)
         self.reading = replace(reading, samples={})  # its figures; the rows are in `samples`
-        self._derive({kind: s for kind, s in reading.samples.items() if isinstance(s, Sample)})
+        self._let_go(reading.samples.keys())
 
     def add(self, row_type: type[Any], rows: tuple[Any, ...]) -> None:
         """Keep rows that came as an answer to a question."""
         taken_at = self.reading.taken_at if self.reading else 0.0
         sample: Sample[Any] = Sample(taken_at, rows)
         self.samples[row_type] = sample
-        self._derive({row_type: sample})
+        self.derived.update(_derived(self.derived, {row_type: sample}, self.samples))
+        self._let_go({row_type})
 
-    def _derive(self, fresh: dict[type[Any], Sample[Any]]) -> None:
-        held = {kind: s for kind, s in self.samples.items() if isinstance(s, Sample)}
-        for kind in DERIVED:
-            if any(row_type in fresh for row_type in kind.READS):
-                self.derived[kind] = self.derived.get(kind, kind()).advanced(fresh, held)
-        for row_type in Workload.HOLDS & fresh.keys():
-            self.samples[row_type] = Sample(fresh[row_type].taken_at, ())
+    def _let_go(self, kinds: Iterable[type[Any]]) -> None:
+        for kind in Workload.HOLDS.intersection(kinds):
+            held = self.samples[kind]
+            if isinstance(held, Sample):
+                self.samples[kind] = Sample(held.taken_at, ())
+
+
+def _derived(
+    before: Mapping[type[Any], Any],
+    fresh: Samples,
+    held: Mapping[type[Any], Sample[Any] | SourceError],
+) -> dict[type[Any], Any]:
+    """The derived values that look at what came, advanced."""
+    samples = {kind: s for kind, s in held.items() if isinstance(s, Sample)}
+    return {
+        kind: before.get(kind, kind()).advanced(fresh, samples)
+        for kind in DERIVED
+        if any(row_type in fresh for row_type in kind.READS)
+    }

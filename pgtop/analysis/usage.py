@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, ClassVar
 
 from pgtop.model.index import Definition, IndexUse, SequenceValue
@@ -42,7 +43,14 @@ class Usage:
     def advanced(
         self, fresh: Mapping[type[Any], Sample[Any]], held: Mapping[type[Any], Sample[Any]]
     ) -> Usage:
-        """Take what came; the object stays the same, it is only a store."""
+        """The next value. This one stays as it is: somebody may be looking at it."""
+        made = copy(self)
+        made._before, made._at = dict(self._before), dict(self._at)
+        made._seconds = dict(self._seconds)
+        made._take(fresh)
+        return made
+
+    def _take(self, fresh: Mapping[type[Any], Sample[Any]]) -> None:
         for kind, name in ((IndexUse, "indexes"), (Table, "tables"), (TableUse, "table_uses")):
             sample = fresh.get(kind)
             if sample is not None:
@@ -60,11 +68,12 @@ class Usage:
                 leaves.setdefault(link.parent, []).append(link.relid)
             self.leaves = {parent: tuple(found) for parent, found in leaves.items()}
         if SequenceValue in fresh:
-            self.sequences.update((row.seqrelid, row) for row in fresh[SequenceValue].rows)
+            values = {row.seqrelid: row for row in fresh[SequenceValue].rows}
+            self.sequences = {**self.sequences, **values}
         if Definition in fresh:
-            self.definitions.update((row.relid, row) for row in fresh[Definition].rows)
-            self.memo.clear()
-        return self
+            texts = {row.relid: row for row in fresh[Definition].rows}
+            self.definitions = {**self.definitions, **texts}
+            self.memo = {}
 
     def _watch_unanalysed(self, now: float) -> None:
         without = {
