@@ -25,13 +25,13 @@ from pgtop.model.sample import Reading, Source
 from pgtop.model.statement import StatementKey
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.terminal.probe import Probe
-from pgtop.ui import memory
 from pgtop.ui.advising import Advising
 from pgtop.ui.copying import Copying, swallow_replies
 from pgtop.ui.ending import Ending
 from pgtop.ui.header import FULL_WIDTH, header_lines
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
+from pgtop.ui.memory import Tidying
 from pgtop.ui.messages import Message, message
 from pgtop.ui.panes import PANES, Tab, owner
 from pgtop.ui.schedule import Lanes, Schedule
@@ -49,7 +49,7 @@ TITLES = {tab.DIGIT: tab.TITLE for tab in PANES}
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
-class PgtopApp(Advising, Copying, TrayKeeping, Ending, App[int]):
+class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
     """Live PostgreSQL inspection."""
 
     CSS_PATH = "pgtop.tcss"
@@ -134,7 +134,7 @@ class PgtopApp(Advising, Copying, TrayKeeping, Ending, App[int]):
         task = self.schedule.start()
         task.add_done_callback(self._schedule_ended)
         self.set_interval(1.0, self.tick)
-        self.set_interval(memory.EVERY_S, memory.give_back)
+        self.keep_tidy()
         if self.seconds is not None:
             self.set_timer(self.seconds, lambda: self.exit(0))
 

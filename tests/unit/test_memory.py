@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from pgtop.ui.memory import give_back
+from pgtop.ui.memory import LATEST_S, QUIET_S, Tidying, give_back
 
 
 def _resident_mb() -> float:
@@ -27,3 +27,22 @@ def test_what_was_freed_in_small_pieces_is_given_back() -> None:
     assert held > full - 5, "the C library gives it back by itself: nothing to do here"
     assert _resident_mb() < full - 40
     assert len(kept) == 200
+
+
+def test_cycles_are_looked_for_while_nobody_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    looked: list[float] = []
+    monkeypatch.setattr("pgtop.ui.memory.time.monotonic", lambda: now)
+    monkeypatch.setattr("pgtop.ui.memory.gc.collect", lambda: looked.append(now))
+    monkeypatch.setattr("pgtop.ui.memory.gc.freeze", lambda: None)
+    app = Tidying()
+    app._key_at = app._collected_at = now
+    app.tidy()
+    assert looked == []
+    now += QUIET_S + 1
+    app.tidy()
+    assert looked == [now]
+    now += LATEST_S + 1
+    app._key_at = now
+    app.tidy()
+    assert len(looked) == 2
