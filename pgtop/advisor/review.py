@@ -318,11 +318,36 @@ def superfluous(found: Sequence[Advised]) -> tuple[Superfluous, ...]:
     return tuple({each.index.sql: each for each in made}.values())
 
 
+def _not_worth_it(outcome: Outcome) -> Iterator[Said]:
+    """What would make a statement cheaper, and costs more than it saves: both, in figures."""
+    search = outcome.search
+    for number, (work, task) in enumerate(zip(outcome.works, search.tasks, strict=True)):
+        if work.ms is None or search.cost(number, search.chosen) < task.base.cost:
+            continue
+        known = [(search.cost(number, bundle), bundle) for bundle in task.bundles if bundle]
+        cost, bundle = min(known, key=lambda each: each[0], default=(task.base.cost, None))
+        saved = (task.base.cost - cost) * task.weight
+        paid = 0.0 if bundle is None else sum(map(search.upkeep_of, bundle))
+        if bundle is None or task.base.cost - cost < limit.GAIN * task.base.cost:
+            continue
+        size = units.size(sum(map(search.size_of, bundle)))
+        why = f"an index of {size} for so little is not worth it"
+        if saved <= paid:
+            why = f"the writes that were counted would have paid ≈ {units.ms(paid)} for it"
+        words = ", ".join(f"{outcome.tables[i.relid].name} {i.words}" for i in bundle)
+        yield Said(
+            statement=work.name, text=work.beginning,
+            why=f"{words} would take it from cost {task.base.cost:,.0f} to {cost:,.0f} and save"
+            f" ≈ {units.ms(saved)} of what was counted, but {why}",
+        )  # fmt: skip
+
+
 def notes(outcome: Outcome, said: Sequence[Sequence[str]]) -> Iterator[Said]:
     """Rewrites and the like; indexes withheld; expressions that no index may hold."""
     for work, sentences in zip(outcome.works, said, strict=True):
         for sentence in sentences:
             yield Said(statement=work.name, text=work.beginning, why=sentence)
+    yield from _not_worth_it(outcome)
     told: set[tuple[int, int]] = set()
     for index, number in outcome.search.withheld.items():
         if index in outcome.search.chosen or (number, index.relid) in told:

@@ -12,6 +12,10 @@ from pgtop.model.server import DatabaseCounters, Vitals
 KEPT = 60
 """Values of each sign."""
 
+LEAST_S = 1.5
+"""Between two readings that are compared: a backend reports what it did at most once a second
+(pgstat.c, PGSTAT_MIN_INTERVAL), and a tab that is opened is read at once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pulse:
@@ -74,10 +78,12 @@ class Pulse:
             return changes
         then_at, then = self.counted
         seconds = sample.taken_at - then_at
+        if seconds <= 0:  # the server's clock was set back
+            return changes
+        if seconds < LEAST_S:
+            return {}
         done = now.xact_commit + now.xact_rollback - then.xact_commit - then.xact_rollback
         hit, read = now.blks_hit - then.blks_hit, now.blks_read - then.blks_read
-        if seconds <= 0:
-            return {}
         if done < 0 or hit < 0 or read < 0:  # the counters were reset
             return {**changes, "tps": None, "hit": None, "temp_per_s": None}
         return {

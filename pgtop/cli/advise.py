@@ -115,6 +115,11 @@ def main(words: Sequence[str]) -> int:
         remedy = f"\n{error.remedy}" if error.remedy else ""
         sys.stderr.write(f"pgtop advise: {safe(error.why)}{remedy}\n")
         return NOTHING_READ
+    if not advice.indexes and options.format not in ("text", "json"):
+        sys.stderr.write(
+            "pgtop advise: nothing is advised, so there is no migration; --format text says why\n"
+        )
+        return DONE if advice.statements else NOTHING_READ
     sys.stdout.write(written(advice, options.format, server, version))
     sys.stdout.flush()
     return DONE if advice.statements else NOTHING_READ

@@ -274,6 +274,16 @@ class Asker:
         except PlanError as error:
             raise SourceError(f"no plan: {error.why}") from error
 
+    def _rights(self, text: str) -> str:
+        """What planning needs: the planner's answer is refused as running it would be."""
+        word = normalized.first_word(text)
+        if word in ("insert", "update", "delete", "merge"):
+            return (
+                f"{self.role} has not the right to {word.upper()} that planning asks for too, and a"
+                " role that watches should not have it: paste the plan of a role that has"
+            )
+        return f"{self.role} has no right to read it; planning needs SELECT"
+
     def why(self, error: psycopg.Error, text: str) -> SourceError:
         """An error of EXPLAIN as a sentence with the next step."""
         state, words = error.sqlstate or "", said(error)
@@ -287,14 +297,15 @@ class Asker:
             "57014": f"no plan within {TIMEOUT_MS // 1_000} s"
             " (an ANALYZE that is cut off gives no partial plan)",
             "25006": "it writes: only reading statements are run",
-            "42501": f"{self.role} has no right to read it; planning needs SELECT",
+            "42501": self._rights(text),
         }.get(state, "")
         length = getattr(self.request, "length", None)
         if state == "42501":
+            reads = normalized.first_word(text) in normalized.READING
             return SourceError(
                 f"{words}: {next_step}", sqlstate=state,
                 remedy=f"GRANT pg_read_all_data TO {self.role};"
-                if self.session.version_num >= 140_000 else None,
+                if reads and self.session.version_num >= 140_000 else None,
             )  # fmt: skip
         if state == "42601" and (normalized.looks_cut(text) or (length and length > len(text))):
             next_step = "the text is cut off (track_activity_query_size): take it from Queries"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pgtop import __version__
 from pgtop.analysis.ddl_parts import Parts, harmless, understood
+from pgtop.migration.apart import alike
 from pgtop.model.tray import Entry
 from pgtop.terminal.safe import safe
 
@@ -149,6 +150,11 @@ def _conflicts(entries: Sequence[Entry]) -> Iterable[str]:
         if len(several) > 1:
             rules = " and ".join(sorted({entry.rule for entry in several}))
             yield f"{len(several)} remedies for {safe(what)} ({rules}): read them together"
+    for (table, column), made in alike(entries).items():
+        yield (
+            f"{len(made)} new indexes of {safe(table)} begin with {safe(column)}:"
+            f" {safe(', '.join(made))}; the wider one may do for both"
+        )
 
 
 def _touched(parts: Parts) -> tuple[str, ...]:

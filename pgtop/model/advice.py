@@ -268,6 +268,9 @@ class Advise(Request[Advice]):
     seconds: float = 10.0
     """For the search; what was found until then is the answer."""
 
+    weighed: bool = True
+    """False: what writes would pay is told, and keeps no index from being advised."""
+
     plans: bool = False
     """Whether to bring the plans along, today's and the one with what is advised."""
 

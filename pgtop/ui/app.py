@@ -286,14 +286,20 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
         return f"{SEVERITY[worst]}{len(found)}", cast(Tone, worst)
 
     def _key_line(self, width: int) -> Line:
-        pieces: list[tuple[str, Tone]] = [(" ", "")]
-        used = 1
-        for key, description in self.shown_keys():
-            size = len(key) + len(description) + 3
-            if used + size > width:
+        """As many keys as there is room for; the way to all of them, and out, always."""
+        shown = self.shown_keys()
+        ways = [each for each in shown if each[1] in ("quit", "help")]
+        used = 1 + sum(len(key) + len(description) + 3 for key, description in ways)
+        chosen: list[tuple[str, str]] = []
+        for each in shown:
+            used += 0 if each in ways else len(each[0]) + len(each[1]) + 3
+            if used > width:
                 break
+            if each not in ways:
+                chosen.append(each)
+        pieces: list[tuple[str, Tone]] = [(" ", "")]
+        for key, description in (*chosen, *ways):
             pieces += [(key, "key"), (f" {description}  ", "dim")]
-            used += size
         return Line(tuple(pieces))
 
     def shown_keys(self) -> list[tuple[str, str]]:

@@ -317,6 +317,8 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
         """Keep the cursor among the rows, and in view."""
         rows = len(self._keys)
         self._cursor = max(0, min(self._cursor, rows - 1))
+        if not self.size.height:  # another tab is in view: what is in sight here stays
+            return
         self._top = max(0, min(self._top, self._cursor, max(0, rows - self._height)))
         if self._cursor >= self._top + self._height:
             self._top = self._cursor - self._height + 1

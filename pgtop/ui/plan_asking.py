@@ -47,6 +47,10 @@ class PlanAsking(LivePane):
     def _open(self, opened: Opened) -> None:
         raise NotImplementedError  # the pane's
 
+    def _leave(self) -> None:
+        """Another statement: a plan that is refused must not stand under the last one's."""
+        raise NotImplementedError  # the pane's
+
     def _say(self, why: str) -> None:
         raise NotImplementedError  # the pane's
 
@@ -55,10 +59,12 @@ class PlanAsking(LivePane):
 
     def open_statement(self, key: StatementKey, text: str = "", database: str = "") -> None:
         """Ask for the plan of a statement of pg_stat_statements."""
+        self._leave()
         self._ask(StatementPlanOf(key=key), f"asking for the plan of {text[:60]} …")
 
     def open_request(self, request: Request[PlanAnswer]) -> None:
         """Ask for any plan."""
+        self._leave()
         self._ask(request, "asking for the plan …")
 
     @work(group="plan", exclusive=True)
@@ -115,7 +121,10 @@ class PlanAsking(LivePane):
 
         opened = self.opened
         asked = question(opened)
-        if opened is None or asked is None:
+        if opened is None:
+            self._say("no plan is open: e on a statement in Queries asks for one")
+            return
+        if asked is None:
             self._say("a pasted plan has no statement to plan again: e on one in Queries")
             return
         self._asking = "looking for indexes on a second connection; Esc ends it …"

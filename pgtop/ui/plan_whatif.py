@@ -33,13 +33,13 @@ def question(opened: Opened | None) -> Advise | None:
     """What to ask about the plan in view; None where it came without its statement."""
     request = opened.request if opened else None
     if isinstance(request, StatementPlanOf):
-        return Advise(keys=(request.key,), seconds=SEARCHED_S, plans=True)
+        return Advise(keys=(request.key,), seconds=SEARCHED_S, plans=True, weighed=False)
     if isinstance(request, PlanOf):
         work = Work(
             name="this statement", text=request.text, search_path=request.search_path,
             role=request.role,
         )  # fmt: skip
-        return Advise(works=(work,), seconds=SEARCHED_S, plans=True)
+        return Advise(works=(work,), seconds=SEARCHED_S, plans=True, weighed=False)
     return None
 
 
@@ -47,7 +47,7 @@ def outcome(advice: Advice, opened: Opened, facts: PlanFacts | None) -> WhatIf:
     """Both plans, where an index helps and the planner itself has said what it would do."""
     if not advice.indexes:
         reasons = [said.why for said in (*advice.not_handled, *advice.notes)]
-        why = reasons[0] if reasons else "none was cheaper by more than it costs to keep"
+        why = reasons[0] if reasons else "none makes it a twentieth cheaper"
         return WhatIf(None, None, f"no index is advised: {why}")
     gain = next(iter(advice.statements), None)
     ddl = "; ".join(f"{each.table.name} {each.index.words}" for each in advice.indexes)

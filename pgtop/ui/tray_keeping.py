@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from textual.app import App
 
+from pgtop.migration.apart import apart
 from pgtop.model.finding import Finding, Remedy, Subject
 from pgtop.model.sample import Sample
 from pgtop.model.server import Link, Server
@@ -72,7 +73,7 @@ class TrayKeeping(App[int]):
 
         def added(tray: Tray) -> Tray:
             for entry in entries:
-                tray = tray.with_entry(entry)
+                tray = tray.with_entry(apart(entry, tray.entries))
             return tray
 
         before = len(self.tray.entries)

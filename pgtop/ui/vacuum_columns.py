@@ -129,7 +129,8 @@ def _next(row: VacuumRow) -> Cell:
         return ""
     seen = row.case.seen
     if seen.next_s is None:
-        return units.UNKNOWN if seen.rates is None else units.NOTHING
+        unknown = seen.rates is None or seen.rates.dead is None
+        return units.UNKNOWN if unknown else units.NOTHING
     return (("due", "notice"),) if seen.next_s <= 0 else units.age(seen.next_s)
 
 

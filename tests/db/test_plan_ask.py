@@ -9,8 +9,15 @@ import pytest
 
 from pgtop.advice.plans import insights
 from pgtop.analysis.plan.parse import parse
+from pgtop.db.connection import Statement
 from pgtop.db.plan_facts import plan_facts
-from pgtop.model.plan_request import AnalyzeCheck, CheckAnalyze, PlanAnswer, PlanOf
+from pgtop.model.plan_request import (
+    AnalyzeCheck,
+    CheckAnalyze,
+    PlanAnswer,
+    PlanOf,
+    StatementPlanOf,
+)
 from pgtop.model.sample import SourceError
 from tests.db.reading import collecting
 from tests.servers import TestServer, pooled
@@ -153,6 +160,39 @@ async def test_a_role_without_rights_gets_the_grant(server: TestServer) -> None:
                 assert "GRANT pg_read_all_data" in (caught.value.remedy or "")
         finally:
             server.execute("DROP ROLE plan_nobody")
+
+
+async def test_a_statement_of_a_dropped_database_is_not_planned_in_this_one(
+    server: TestServer,
+) -> None:
+    sql = (
+        "SELECT userid::int8, dbid::int8, queryid, toplevel FROM public.pg_stat_statements s"
+        " JOIN pg_database d ON d.oid = s.dbid"
+        " WHERE d.datname = '{}' AND query LIKE '%%FROM kept WHERE%%'"
+    )
+    with server.database() as name:
+        server.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements", database=name)
+        async with collecting(server.dsn(name)) as collector:
+            with server.database() as gone:
+                for each in (name, gone):
+                    server.execute("CREATE TABLE kept (id int)", database=each)
+                server.execute("SELECT id FROM kept WHERE id = 3", database=gone)
+                ((key,),) = await collector.rows([Statement(sql.format(gone))], what="the key")
+                there = await collector.ask(StatementPlanOf(key=key))
+                assert there.database == gone
+            # pg_stat_statements keeps what it counted in a database that was dropped
+            with pytest.raises(SourceError, match="was dropped"):
+                await collector.ask(StatementPlanOf(key=key))
+
+
+async def test_an_update_needs_a_right_that_no_watcher_should_have(server: TestServer) -> None:
+    with server.database() as name:
+        _fill(server, name)
+        server.execute("GRANT SELECT ON orders TO monitor", database=name)
+        async with collecting(server.dsn(name, "monitor")) as collector:
+            with pytest.raises(SourceError, match="has not the right to UPDATE") as caught:
+                await collector.ask(PlanOf(text="update orders set status = $1 where id = $2"))
+            assert caught.value.remedy is None
 
 
 async def test_sample_values_come_from_pg_stats(any_server: TestServer) -> None:

@@ -189,7 +189,7 @@ async def test_without_the_planners_word_there_is_no_plan_and_the_reason() -> No
         source.answers[Advise] = replace(_what_if(verified=False), indexes=())
         await pilot.press("I")
         await settle(pilot)
-        assert "no index is advised: none was cheaper by more" in screen_text(pilot)
+        assert "no index is advised: none makes it a twentieth" in screen_text(pilot)
 
 
 async def test_a_pasted_plan_has_no_statement_to_plan_again() -> None:

@@ -158,6 +158,30 @@ async def test_a_smaller_plan_takes_the_place_of_a_larger_one() -> None:
         assert "Seq Scan" in screen_text(pilot)
 
 
+async def test_a_refused_plan_does_not_stand_under_another_statements() -> None:
+    source = FakeSource()
+    source.answers[StatementPlanOf] = _answer("pg18/sort_disk.json")
+    async with running(source, first_pane="plan") as pilot:
+        pane = await app_of(pilot).show_pane("plan")
+        assert isinstance(pane, PlanPane)
+        pane.open_statement((1, 2, 3, True), "select 1")
+        await app_of(pilot).workers.wait_for_complete()
+        source.answers[StatementPlanOf] = SourceError("permission denied for table orders")
+        pane.open_statement((1, 2, 4, True), "update orders")
+        await app_of(pilot).workers.wait_for_complete()
+        await pilot.pause()
+        shown = screen_text(pilot)
+        assert "permission denied" in shown
+        assert "Seq Scan" not in shown
+        assert "went to disk" not in shown
+        source.answers[StatementPlanOf] = _answer("pg18/seqscan_filter.json")
+        pane.open_statement((1, 2, 5, True), "select 2")
+        await app_of(pilot).workers.wait_for_complete()
+        await pilot.press("d")
+        await pilot.pause()
+        assert "self before" in screen_text(pilot)  # the last plan that there was
+
+
 async def test_a_refusal_is_a_sentence() -> None:
     source = FakeSource()
     source.answers[StatementPlanOf] = SourceError("SET has no plan")

@@ -29,6 +29,19 @@ def test_rates_are_of_the_last_two_readings() -> None:
     assert pulse.history["active"] == (3, 3)
 
 
+def test_a_tab_that_is_opened_makes_no_rate_of_a_moment() -> None:
+    """Backends report once a second: between two readings 0.2 s apart there is all or nothing."""
+    pulse = after(Pulse(), 0, counters(xact_commit=0))
+    pulse = after(pulse, 2, counters(xact_commit=200))
+    pulse = after(pulse, 2.2, counters(xact_commit=200))
+    assert pulse.tps == 100
+    pulse = after(pulse, 4, counters(xact_commit=400))
+    assert pulse.tps == 100
+    assert pulse.history["tps"] == (100, 100)
+    assert after(pulse, 1, counters(xact_commit=410)).tps == 100  # the clock was set back
+    assert after(after(pulse, 1, counters(xact_commit=410)), 3, counters(xact_commit=430)).tps == 10
+
+
 def test_counters_that_went_back_are_no_rate() -> None:
     pulse = after(Pulse(), 0, counters(xact_commit=1_000))
     pulse = after(pulse, 2, counters(xact_commit=10))

@@ -207,7 +207,9 @@ def _same(facts: TableFacts | None, keys: list[str], partial: str) -> IndexFacts
 def _said(facts: TableFacts | None) -> str:
     if facts is None:
         return OFFLINE + "indexes that exist, the table's size and writes."
-    listed = ", ".join(index.name for index in facts.indexes[:4]) or "none"
+    listed = ", ".join(index.name for index in facts.indexes[:6]) or "none"
+    if len(facts.indexes) > 6:
+        listed += f" and {len(facts.indexes) - 6} more"
     return f"Existing indexes: {listed}. The table has {units.size(facts.bytes)}."
 
 

@@ -179,7 +179,10 @@ def _next(
     xids_per_s: float | None,
     on: bool,
 ) -> tuple[float | None, NextBy | None]:
-    """The soonest of the vacuum's triggers; ANALYZE only where none of them can be foreseen."""
+    """The soonest of the vacuum's triggers; ANALYZE only where none of them can be foreseen.
+
+    Freezing in a month is no answer while nobody knows how fast rows die: nothing is said then.
+    """
     found: list[tuple[float, NextBy]] = []
     forced = max(near.xid or 0.0, near.mxid or 0.0)
     if forced > 1:
@@ -195,7 +198,10 @@ def _next(
         _until(found, "inserts", table.n_ins_since_vacuum, limits.insert, inserts)
         _until(analyze, "analyze", table.n_mod_since_analyze, limits.analyze, changes)
     best = min(found or analyze, default=None)
-    return best if best is not None else (None, None)
+    unknown = on and (rates is None or rates.dead is None)
+    if best is None or (best[1] == "freeze" and best[0] > 0 and unknown):
+        return None, None
+    return best
 
 
 def _until(

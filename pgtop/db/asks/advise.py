@@ -68,7 +68,12 @@ async def advise(collector: Collector, request: Advise) -> Advice:
         tables = tuple(model.by_oid.values())
         updated = updated_columns(updates, tables)
         search, said = await _search(
-            model, statements, tables, updated, window_s, request.max_bytes
+            model,
+            statements,
+            tables,
+            updated,
+            window_s if request.weighed else None,
+            request.max_bytes,
         )
         asked = _Driver(model, search, begun, request.seconds, tell)
         try:

@@ -55,8 +55,8 @@ _PATH = """SELECT /* pgtop */ r.rolname::text, d.datname::text,
     WHERE g.setrole IN (r.oid, 0) AND g.setdatabase IN (d.oid, 0)
       AND s.setting LIKE 'search_path=%%'
     ORDER BY g.setrole = 0, g.setdatabase = 0 LIMIT 1),
-  pg_has_role(r.oid, 'MEMBER'), current_database() = d.datname
-  FROM pg_roles r, pg_database d WHERE r.oid = %s AND d.oid = %s"""
+  coalesce(pg_has_role(r.oid, 'MEMBER'), false), current_database() = d.datname
+  FROM (SELECT) w LEFT JOIN pg_roles r ON r.oid = %s LEFT JOIN pg_database d ON d.oid = %s"""
 
 
 async def statement_plan(collector: Collector, request: StatementPlanOf) -> PlanAnswer:
@@ -67,7 +67,11 @@ async def statement_plan(collector: Collector, request: StatementPlanOf) -> Plan
     detail = await detail_of(collector, DetailOf(request.key))
     userid, dbid, _, _ = request.key
     (rows,) = await collector.rows([Statement(_PATH, (userid, dbid))], what="the statement's role")
-    role, database, path, member, here = rows[0] if rows else (None, None, None, False, True)
+    role, database, path, member, here = rows[0]
+    if database is None:
+        raise SourceError(
+            f"its database (oid {dbid}) was dropped: pg_stat_statements still counts what ran there"
+        )
     answer = await plan_of(
         collector,
         PlanOf(

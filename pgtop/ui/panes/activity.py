@@ -80,6 +80,8 @@ class ActivityPane(LivePane):
         """Only the sessions that are at this now."""
 
         self.idle = False
+        self._led_to: Hashable | None = None
+        """The row that a finding led to and that was opened for it."""
 
     def compose(self) -> ComposeResult:
         """What the waiting is for, a head, the sessions."""
@@ -243,7 +245,8 @@ class ActivityPane(LivePane):
         return (ends, "statement that ends it") if ends else super().copied_text()
 
     def reached(self) -> None:
-        """A finding led here: its session is opened."""
+        """A finding led here: its session is opened, and Esc closes it and goes back at once."""
+        self._led_to = self.table.cursor_key
         self.table.action_select()
 
     def on_live_table_selected(self) -> None:
@@ -355,8 +358,13 @@ class ActivityPane(LivePane):
         if found:
             found.first().remove()
             self.focus_inside()
+            if self._led_to is not None and self._led_to == self.table.cursor_key:
+                super().action_back()
+            self._led_to = None
         elif self.narrowed is not None:
             self._show_view(load=True, only_tree=False)
+        elif self.load:
+            self.action_load()
         else:
             super().action_back()
 

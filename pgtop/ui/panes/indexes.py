@@ -331,7 +331,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         if self.query(Detail):
             self.query(Detail).first().remove()
             self.focus_inside()
-        elif self.filter_text or self.mode == "all":
+        elif self.filter_text or self.mode == "all" or self.came_from is not None:
             super().action_back()
         else:
             self.action_view(self.mode)

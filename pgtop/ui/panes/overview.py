@@ -49,10 +49,10 @@ class OverviewPane(LivePane):
     SHOWS_ALL: ClassVar[bool] = True
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "none", "its row", id="overview.row"),
-        Binding("e", "plan", "its plan", id="overview.plan"),
-        Binding("a", "to_tray", "into the DDL tray", id="overview.tray"),
-        Binding("w", "why_not", "what was checked", id="overview.why"),
+        Binding("enter", "none", "row", id="overview.row"),
+        Binding("e", "plan", "plan", id="overview.plan"),
+        Binding("a", "to_tray", "tray", id="overview.tray"),
+        Binding("w", "why_not", "checked", id="overview.why"),
     ]
 
     DEFAULT_CSS = """

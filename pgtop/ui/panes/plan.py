@@ -141,8 +141,16 @@ class PlanPane(PlanAsking):
         form = first.source.upper()
         self._open(Opened(views, f"{way} plan, {form}", first.query_text or "", raw=text))
 
+    def _leave(self) -> None:
+        self.before, self.opened = self.opened or self.before, None
+        self.comparing, self.filter_text, self._refused = False, "", ""
+        self.query(Detail).remove()
+        self.findings.display = False
+        self.table.empty = NO_PLAN
+        self.table.show((), lambda index: None)
+
     def _open(self, opened: Opened) -> None:
-        self.before, self.opened = self.opened, opened
+        self.before, self.opened = self.opened or self.before, opened
         self._refused = ""
         self._at, self._finding, self.comparing = 0, -1, False
         self.filter_text = ""
@@ -159,8 +167,9 @@ class PlanPane(PlanAsking):
 
     def _say(self, why: str) -> None:
         """Nothing new: the old plan stays, the reason is told."""
-        self._refused = why
-        if self.opened is None:
+        if self.opened is not None:
+            self._refused = why
+        else:
             self.table.empty = why
             self.table.show((), lambda index: None)
         self._paint_head()
@@ -216,8 +225,6 @@ class PlanPane(PlanAsking):
             self.head.show(Line(((f" {self._asking or 'Plan'}", "notice"),)))
             return
         left: list[tuple[str, Tone]] = [(f" {self._asking or opened.way}", "strong")]
-        if self._refused:
-            left = [(f" ! {self._refused}", "warning")]
         if opened.of:
             left.append((f"  {opened.of}", ""))
         if len(opened.views) > 1:
@@ -237,6 +244,9 @@ class PlanPane(PlanAsking):
             ]
         said = " · ".join((*view.summary(), *opened.notes))
         lines = [Line(tuple(left), tuple(keys)), *self._said(said, view)]
+        if self._refused:
+            words = textwrap.wrap(f"! {self._refused}", max(20, self.app.size.width - 2))
+            lines = [Line(((f" {part}", "warning"),)) for part in words[:4]] + lines[1:]
         if opened.text:
             text = clipped(" ".join(opened.text.split()), self.app.size.width - 2)
             lines.insert(1, Line(((f" {text}", "strong"),)))

@@ -88,14 +88,14 @@ class QueriesPane(LivePane):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "none", "detail", id="queries.detail"),
-        Binding("e", "plan", "plan", show=False, id="queries.plan"),
+        Binding("e", "plan", "plan", id="queries.plan"),
+        Binding("I", "advise", "index?", id="queries.advise"),
         Binding("equals_sign", "time_base", "time base", id="queries.base"),
         Binding("asterisk", "mark", "mark", id="queries.mark"),
         *(
             Binding(key, f"order('{metric}')", f"by {words}", show=False, id=f"queries.{metric}")
             for key, (metric, words) in ORDERS.items()
         ),
-        Binding("I", "advise", "index advice", show=False, id="queries.advise"),
         Binding("d", "find_database", "find the extension", show=False, id="queries.find"),
     ]
 
@@ -239,6 +239,11 @@ class QueriesPane(LivePane):
             many = f"{view.running}× " if view.running > 1 else ""
             tone: Tone = "warning" if (view.running_s or 0) >= 60 else "notice"
             tags.append((f"{many}running {units.age(view.running_s)} ", tone))
+        server = self.facts.samples.get(Server)
+        here = server.rows[0].database if isinstance(server, Sample) and server.rows else None
+        named = isinstance(self.facts.samples.get(Database), Sample)
+        if here is not None and named and view.database != here:
+            tags.append((f"{safe(view.database)}: ", "dim"))
         verdict = self.frame.verdict
         for finding in verdict.findings if verdict else ():
             subject = finding.subject

@@ -148,7 +148,9 @@ class TrayPane(LivePane):
     def _show_detail(self) -> None:
         found = self.query(Detail)
         row = cast("TrayRow | None", self.table.cursor_row)
-        if found and found.first().is_mounted and row is not None:
+        if found and row is None:
+            found.first().remove()
+        elif found and found.first().is_mounted and row is not None:
             session = row.parts.verb == "session"
             notes = self._plan().notes
             found.first().show(
@@ -252,7 +254,11 @@ class TrayPane(LivePane):
             return
         note = f" ({written.note})" if written.note else ""
         count = units.plural(len(files), "file")
-        self.frame.note(f"{count} in {shown(written.path)}{note}")
+        first = next(iter(self._plan().notes), "")
+        read = f"; read first: {first}" if first else ""
+        self.frame.note(
+            f"{count} in {shown(written.path)}{note}{read}", "warning" if first else "information"
+        )
 
 
 def _with_marks(tray: Tray, marks: dict[str, dict[str, str]]) -> Tray:
