@@ -25,7 +25,9 @@ INTERVALS_KEPT = 4
 HISTORY_KEPT = 150
 """Intervals of a statement's own history: five minutes at two seconds."""
 
-OWN = "SELECT /* pgtop */"
+OWN = (
+    "SELECT /* pgtop */", "EXPLAIN /* pgtop */", "PREPARE pgtop_plan", "DEALLOCATE pgtop_plan",
+)  # fmt: skip
 """How pgtop's own statements begin; they are shown as pgtop's cost, not as the user's load."""
 
 

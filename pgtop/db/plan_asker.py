@@ -95,7 +95,7 @@ class Asker:
         raise self.why(first, text)
 
     def _prefix(self, *, generic: bool) -> str:
-        return f"EXPLAIN ({self._options(generic=generic)}) "
+        return f"EXPLAIN /* pgtop */ ({self._options(generic=generic)}) "
 
     def _position(self, error: psycopg.Error) -> int | None:
         at = error.diag.statement_position
@@ -169,16 +169,14 @@ class Asker:
             )
             call = f"EXECUTE pgtop_plan({given})" if kinds else "EXECUTE pgtop_plan"
             await self._run("SAVEPOINT explained", text)
-            plans = self._read(
-                await self._run(f"EXPLAIN ({self._options(generic=False)}) {call}", prepared)
-            )
+            plans = self._read(await self._run(f"{self._prefix(generic=False)}{call}", prepared))
             if any("Subplans Removed" in node.raw for plan in plans for node in plan.nodes):
                 # The made-up values have excluded partitions: show them all instead.
                 await self._run(
                     "DEALLOCATE pgtop_plan; SET LOCAL enable_partition_pruning = off", text
                 )
                 await self._run(f"PREPARE pgtop_plan AS {prepared}", text)
-                explain = f"EXPLAIN ({self._options(generic=False)}) {call}"
+                explain = f"{self._prefix(generic=False)}{call}"
                 plans = self._read(await self._run(explain, prepared))
                 self.notes.append("all partitions are shown: the values decide which are read")
             return plans
@@ -240,7 +238,7 @@ class Asker:
         )
         await self._run(f"BEGIN TRANSACTION READ ONLY; {guard}", text)
         try:
-            return self._read(await self._run(f"EXPLAIN ({options}) {text}", text))
+            return self._read(await self._run(f"EXPLAIN /* pgtop */ ({options}) {text}", text))
         finally:
             if not self.session.conn.closed:
                 try:

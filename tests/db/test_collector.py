@@ -7,6 +7,8 @@ import pytest
 from pgtop.analysis.derived import Board
 from pgtop.analysis.workload import OWN, Workload
 from pgtop.db.queries import QUERIES
+from pgtop.model.advice import Advise, Work
+from pgtop.model.plan_request import PlanOf
 from pgtop.model.sample import Disconnected, Sample, SourceError
 from pgtop.model.server import Link, Server, Vitals
 from pgtop.model.statement import (
@@ -81,12 +83,16 @@ async def test_numbers_and_texts_have_the_same_keys(any_server: TestServer) -> N
 async def test_own_statements_are_no_load(any_server: TestServer) -> None:
     board = Board()
     async with collecting(any_server.dsn()) as collector:
+        await collector.ask(PlanOf(text="select * from pg_class where oid = $1"))
+        work = Work(name="one", text="select * from pg_class where relname = $1")
+        await collector.ask(Advise(works=(work,)))
         for _ in range(3):
             board.take(await collector.read([Statement, StatementText, Running]))
     workload = board.derived[Workload]
     shown = {workload.texts[key] for key in workload.window("reset").deltas()}
     assert workload.own
     assert not [text for text in shown if text.startswith(OWN)]
+    assert not [text for text in shown if "pgtop" in text and "EXPLAIN" in text]
 
 
 async def test_steady_state_writes_no_temporary_block(any_server: TestServer) -> None:
