@@ -14,6 +14,9 @@ from textual.app import App
 EVERY_S = 30.0
 """A millisecond or two each: 9,500 statements leave 7 to 11 MB of 88 behind."""
 
+FIRST_S = 6.0
+"""The first screen, and what it read at once, are behind then."""
+
 QUIET_S = 3.0
 """So long after a key the next one may come at any moment …"""
 
@@ -36,6 +39,7 @@ class Tidying(App[int]):
         if not self.is_headless:
             gc.set_threshold(*gc.get_threshold()[:2], NEVER)
             self._collected_at = time.monotonic()
+            self.set_timer(FIRST_S, self.tidy)
             self.set_interval(EVERY_S, self.tidy)
 
     async def on_event(self, event: events.Event) -> None:
