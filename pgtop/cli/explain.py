@@ -42,7 +42,10 @@ def main(words: Sequence[str]) -> int:
         description="A plan in JSON, TEXT, YAML or XML, or an auto_explain log, from FILE or a pipe"
         " (-); with --sql the plan that the server of CONNINFO makes.",
     )
-    add_connection(parser)
+    add_connection(
+        parser, "FILE|CONNINFO",
+        "the plan's file, or - for a pipe; with --sql what to connect to, as psql takes it",
+    )  # fmt: skip
     add_arguments(parser)
     return run_explain(parser.parse_args(list(words)))
 

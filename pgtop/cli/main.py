@@ -65,11 +65,13 @@ def add_pooler(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_connection(parser: argparse.ArgumentParser) -> None:
+def add_connection(
+    parser: argparse.ArgumentParser,
+    positional: str = "CONNINFO",
+    words: str = "a URI, key=value string, or database name",
+) -> None:
     """psql's connection options; libpq reads its environment and files by itself."""
-    parser.add_argument(
-        "conninfo", nargs="?", metavar="CONNINFO", help="a URI, key=value string, or database name"
-    )
+    parser.add_argument("conninfo", nargs="?", metavar=positional, help=words)
     group = parser.add_argument_group("connection, as psql takes it")
     group.add_argument("-h", "--host", metavar="HOST")
     group.add_argument("-p", "--port", metavar="PORT")
