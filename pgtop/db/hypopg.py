@@ -299,7 +299,7 @@ def definition(index: NewIndex, table: str) -> str:
 async def where_installed(session: Session) -> str | None:
     """The quoted schema of HypoPG in this database, None where it is not installed."""
     cursor = await session.conn.execute(
-        "SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e"
+        "SELECT /* pgtop */ pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e"
         " JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'hypopg'"
     )
     row = await cursor.fetchone()
@@ -308,6 +308,6 @@ async def where_installed(session: Session) -> str | None:
 
 async def behind_pooler(session: Session) -> bool:
     """Whether the backend is not the one that greeted us: others would meet our indexes."""
-    cursor = await session.conn.execute("SELECT pg_catalog.pg_backend_pid()")
+    cursor = await session.conn.execute("SELECT /* pgtop */ pg_catalog.pg_backend_pid()")
     row = await cursor.fetchone()
     return row is None or row[0] != session.conn.info.backend_pid

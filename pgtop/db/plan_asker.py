@@ -147,7 +147,7 @@ class Asker:
             f"pg_catalog.set_config({literal(name)}, {literal(value)}, true)"
             for name, value in self._settings(timeout_ms, lock_ms).items()
         )
-        return f"SELECT {calls}"
+        return f"SELECT /* pgtop */ {calls}"
 
     async def _prepared(self, text: str, values: dict[int, str]) -> tuple[Plan, ...]:
         """13 to 15: a prepared statement, gone before the transaction ends either way."""

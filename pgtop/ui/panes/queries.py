@@ -293,7 +293,9 @@ class QueriesPane(LivePane):
         if key is None or workload is None or workload.now is None:
             return
         if key not in workload.now.rows:
-            self.frame.note("it has not ended once: no plan can be asked before it is counted")
+            self.frame.note(
+                "it has not ended once: e on its session in Activity plans it by its text"
+            )
             return
         self.frame.show_plan(key)
 
