@@ -161,7 +161,10 @@ def effect_words(now: Effect, then: Effect, rule: str) -> list[str]:
             f" ({units.percent(then.dead_fraction)}) instead of {units.count(now.limits.vacuum)}"
             f" ({units.percent(now.dead_fraction)})"
         )
-        words.append(f"every {units.seconds(then.every_s)} instead of {units.seconds(now.every_s)}")
+        if then.every_s is not None and now.every_s is not None:  # how fast rows die is known
+            words.append(
+                f"every {units.seconds(then.every_s)} instead of {units.seconds(now.every_s)}"
+            )
     words.append(
         f"a run takes up to {units.seconds(then.takes_s)} instead of {units.seconds(now.takes_s)}"
     )

@@ -10,6 +10,7 @@ import signal
 import sys
 import termios
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from textual.app import App
@@ -62,7 +63,8 @@ class Ending(App[int]):
                 continue
             signal.signal(number, leave)
         if sys.__stdin__ and sys.__stdin__.isatty():
-            threading.Thread(target=_hung_up, args=(leave,), name="terminal", daemon=True).start()
+            waited = (sys.__stdin__.fileno(), leave)
+            threading.Thread(target=_hung_up, args=waited, name="terminal", daemon=True).start()
 
     def exit(self, result: int | None = None, return_code: int = 0, message: Any = None) -> None:
         """As Textual's, and if its own end takes too long, without it."""
@@ -104,11 +106,11 @@ class Ending(App[int]):
         self._close_messages_no_wait()
 
 
-def _hung_up(leave: Any) -> None:
+def _hung_up(terminal: int, leave: Callable[[int], None]) -> None:
     """A thread of its own: the one that reads keys spins on the end of file and leaves the
     loop little time, on a busy machine too little to go by itself."""
     poll = select.poll()
-    poll.register(sys.__stdin__.fileno(), 0)  # type: ignore[union-attr] # told of a hang-up only
+    poll.register(terminal, 0)  # told of a hang-up, and of nothing else
     poll.poll()
     leave(signal.SIGHUP)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from textual import work
 
 from pgtop.model.advice import Advice
 from pgtop.model.finding import Finding
 from pgtop.model.plan_request import PlanAnswer, PlanOf, StatementPlanOf, Values
-from pgtop.model.request import Request
+from pgtop.model.request import AnswerT, Request
 from pgtop.model.sample import Sample, SourceError
 from pgtop.model.statement import StatementKey
 from pgtop.report.plan_view import PlanView
@@ -69,18 +69,23 @@ class PlanAsking(LivePane):
 
     @work(group="plan", exclusive=True)
     async def _ask(self, request: Request[PlanAnswer], words: str) -> None:
+        answer = await self._answered(request, words)
+        if answer is not None:
+            self._take(answer, request)
+
+    async def _answered(self, request: Request[AnswerT], words: str) -> AnswerT | None:
+        """The answer, the head saying meanwhile what is asked; None, and why, where refused."""
         self._asking = words
         self._paint_head()
         try:
-            answer = await self.frame.ask(request)
+            return cast("AnswerT", await self.frame.ask(request))
         except SourceError as error:
             self._asking = ""
             self.remedy = error.remedy
             self._say(error.why)
-            return
+            return None
         finally:
             self._asking = ""
-        self._take(answer, request)
 
     def _take(self, answer: PlanAnswer, request: Request[PlanAnswer]) -> None:
         self._open(
@@ -127,17 +132,11 @@ class PlanAsking(LivePane):
         if asked is None:
             self._say("a pasted plan has no statement to plan again: e on one in Queries")
             return
-        self._asking = "looking for indexes on a second connection; Esc ends it …"
-        self._paint_head()
-        try:
-            advice = await self.frame.ask(asked)
-        except SourceError as error:
-            self._asking = ""
-            self.remedy = error.remedy
-            self._say(error.why)
+        advice = await self._answered(
+            asked, "looking for indexes on a second connection; Esc ends it …"
+        )
+        if advice is None:
             return
-        finally:
-            self._asking = ""
         found = outcome(advice, opened, opened.views[0].context.facts)
         if found.before is None or found.after is None:
             self._say(found.said)

@@ -135,6 +135,9 @@ class OverviewPane(LivePane):
         left: list[tuple[str, Tone]] = [
             (f" {units.plural(many, 'finding')}, worst first" if many else " no finding", "strong")
         ]
+        lines = len(entries(verdict.findings))
+        if lines < many:
+            left.append((f", in {units.plural(lines, 'line')}", "dim"))
         if self.filter_text:
             left.append((f"  {shown} match /{self.filter_text}/", "key"))
         return Line(tuple(left), ((f"{said(verdict)}  ", "dim"), ("w", "key"), (" which ", "dim")))
