@@ -21,6 +21,7 @@ from pgtop.model.statement import (
     TextsOf,
     UseDatabase,
 )
+from pgtop.model.table import Table
 from tests.db.reading import collecting
 from tests.servers import TestServer
 
@@ -191,6 +192,8 @@ async def test_text_of_another_encoding_costs_one_cell(server: TestServer, encod
         with server.connect(name, client_encoding="SQL_ASCII") as conn:
             conn.execute(b"SELECT 1 AS odd, 'caf\xe9'")
             conn.execute(b"SELECT 2 AS odd /* caf\xe9 */, 'x'")
+            conn.execute("SET pg_stat_statements.track_utility = off")
+            conn.execute(b"CREATE TABLE odd_caf\xe9 (i int)")
         for database in (name, "postgres"):
             server.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements", database=database)
             async with collecting(server.dsn(database)) as collector:
@@ -199,6 +202,10 @@ async def test_text_of_another_encoding_costs_one_cell(server: TestServer, encod
                 assert isinstance(reading.samples[Vitals], Sample)
                 texts = [t.query for t in reading.sample(StatementText).rows]
                 assert any("odd" in text for text in texts)
+                if database == name:
+                    tables = (await collector.read([Table])).sample(Table).rows
+                    shown = "café" if encoding == "LATIN1" else "caf\\xe9"
+                    assert f"odd_{shown}" in [t.relname for t in tables], "every text, not one"
 
 
 async def test_odd_defaults_of_a_role_do_not_matter(server: TestServer) -> None:

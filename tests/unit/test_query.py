@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import pgtop
 from pgtop.db.queries import QUERIES
 from pgtop.db.query import Catalog, Query, Relation, Varying, has
 from pgtop.model.sample import SourceError
@@ -78,3 +80,41 @@ def test_nothing_read_on_a_tick_waits_for_a_lock_on_a_user_relation() -> None:
     )
     for query in QUERIES.values():
         assert not waiting.search(query.template), query.row_type
+
+
+_SOURCE = {
+    file.name: file.read_text(encoding="utf-8")
+    for file in (Path(pgtop.__file__).parent / "db").rglob("*.py")
+}
+
+
+def _nowhere(pattern: str) -> None:
+    found = [name for name, text in _SOURCE.items() if re.search(pattern, text)]
+    assert not found, f"{pattern} in {found}"
+
+
+def test_no_text_is_recoded_by_the_server() -> None:
+    """convert_from and a cast to bytea stumble over backslashes and bytes of other encodings."""
+    _nowhere(r"convert_from|convert_to|::bytea|CAST\(.* AS bytea")
+
+
+def test_no_relation_is_named_by_text() -> None:
+    """`(schema || '.' || name)::regclass` breaks on quotes and on what a role may not see."""
+    for query in QUERIES.values():
+        assert not re.search(r"(?<!')::regclass|to_regclass", query.template), query.row_type
+
+
+def test_no_reading_measures_a_whole_database() -> None:
+    """The size of a database is a walk through its files, and refused on managed services."""
+    _nowhere(r"pg_database_size|pg_tablespace_size|pg_ls_tmpdir|sum\(pg_relation_size")
+
+
+def test_nothing_resets_counters() -> None:
+    """They are the application's as much as ours: not offered, by no key."""
+    _nowhere(r"\bpg_stat_(statements_)?reset\w*\(")
+
+
+def test_times_travel_as_seconds() -> None:
+    """A timestamp as text follows DateStyle and the time zone of the role."""
+    for query in QUERIES.values():
+        assert not re.search(r"(_at|_start|_reset|_change|waitstart)::text", query.template)

@@ -23,11 +23,12 @@ INDEXES = Query(
     varying=(Varying("nulls", "bool", ("indnullsnotdistinct",), expression="i.{column}"),),
     template="""\
 SELECT /* pgtop */ * FROM (
-WITH t AS MATERIALIZED (
-  SELECT c.oid, n.nspname::text, quote_ident(n.nspname) || '.' AS schema,
-         quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS ident
+WITH n AS MATERIALIZED (
+  SELECT oid, nspname::text, quote_ident(nspname) || '.' AS schema FROM pg_namespace),
+t AS MATERIALIZED (
+  SELECT c.oid, n.nspname, n.schema, n.schema || quote_ident(c.relname) AS ident
     FROM pg_class c
-    LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN n ON n.oid = c.relnamespace
    WHERE c.oid >= 16384
      AND (c.relkind IN ('r', 'm', 'p') OR c.relkind = 't' AND c.relpages >= 10
           OR c.oid IN (SELECT indrelid FROM pg_index WHERE NOT indisvalid))),
@@ -45,25 +46,26 @@ SELECT i.indexrelid::int8, i.indrelid::int8, t.schema || quote_ident(c.relname),
             THEN (SELECT h.inhparent::int8 FROM pg_inherits h WHERE h.inhrelid = c.oid)
             ELSE 0 END,
        i.indnatts::int8, i.indnkeyatts::int8,
-       (i.indisunique::int | (i.indisprimary::int << 1) | (i.indisexclusion::int << 2)
-        | (i.indimmediate::int << 3) | (i.indisclustered::int << 4) | (i.indisvalid::int << 5)
-        | (i.indisready::int << 6) | (i.indislive::int << 7) | (i.indisreplident::int << 8)
-        | (coalesce({nulls}, false)::int << 9)
-        | ((i.indexrelid IN (SELECT conindid FROM pg_constraint
-                              WHERE contype IN ('p', 'u', 'x')))::int << 10)
-        | ((i.indrelid IN (SELECT objid FROM x))::int << 11))::int8,
+       (CASE WHEN i.indisunique THEN 1 ELSE 0 END + CASE WHEN i.indisprimary THEN 2 ELSE 0 END
+        + CASE WHEN i.indisexclusion THEN 4 ELSE 0 END + CASE WHEN i.indimmediate THEN 8 ELSE 0 END
+        + CASE WHEN i.indisclustered THEN 16 ELSE 0 END + CASE WHEN i.indisvalid THEN 32 ELSE 0 END
+        + CASE WHEN i.indisready THEN 64 ELSE 0 END + CASE WHEN i.indislive THEN 128 ELSE 0 END
+        + CASE WHEN i.indisreplident THEN 256 ELSE 0 END + CASE WHEN {nulls} THEN 512 ELSE 0 END
+        + CASE WHEN i.indexrelid IN (SELECT conindid FROM pg_constraint
+                                       WHERE contype IN ('p', 'u', 'x')) THEN 1024 ELSE 0 END
+        + CASE WHEN i.indrelid IN (SELECT objid FROM x) THEN 2048 ELSE 0 END)::int8,
        i.indkey::text, i.indcollation::text, i.indclass::text, i.indoption::text,
        CASE WHEN i.indexprs IS NOT NULL
             THEN regexp_replace(i.indexprs::text, ' :(stmt_)?location -?\\d+', '', 'g') END,
        CASE WHEN i.indpred IS NOT NULL
             THEN regexp_replace(i.indpred::text, ' :(stmt_)?location -?\\d+', '', 'g') END,
        (SELECT pid FROM b WHERE b.relid = i.indrelid),
-       CASE WHEN s.dated THEN extract(epoch FROM pg_xact_commit_timestamp(c.xmin))::float8 END
+       CASE WHEN (SELECT current_setting('track_commit_timestamp') = 'on')
+            THEN extract(epoch FROM pg_xact_commit_timestamp(c.xmin))::float8 END
   FROM pg_index i
   JOIN t ON t.oid = i.indrelid
   JOIN pg_class c ON c.oid = i.indexrelid
   JOIN (SELECT oid, amname::text FROM pg_am OFFSET 0) a ON a.oid = c.relam
- CROSS JOIN (SELECT current_setting('track_commit_timestamp') = 'on' AS dated OFFSET 0) s
 ) q
 """,
 )
