@@ -55,6 +55,19 @@ class LenientText(Loader):
         return bytes(data).decode("utf-8", "backslashreplace")
 
 
+class CutText(LenientText):
+    """Text that the server cut by bytes: half a character at its end is left out."""
+
+    def load(self, data: bytes | bytearray | memoryview) -> str:
+        """Decode whatever came."""
+        raw = bytes(data)
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            whole = error.start if error.reason == "unexpected end of data" else len(raw)
+            return super().load(raw[:whole])
+
+
 class LinkFrozen(Exception):
     """No answer came although the server must have given up by itself."""
 
@@ -92,6 +105,7 @@ async def connect(params: dict[str, str]) -> psycopg.AsyncConnection[tuple[Any, 
         autocommit=True,
         prepare_threshold=None,
     )
+    conn.adapters.register_loader("bytea", CutText)
     return conn
 
 

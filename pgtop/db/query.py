@@ -85,7 +85,10 @@ class Query(Generic[RowT]):
     """SQL that yields `row_type` on every supported server.
 
     Select list in the order of the row type's fields; results only bool, int8, float8
-    and text, cast in the SQL (they travel in binary). Nothing in it may wait for a lock
+    and text, cast in the SQL (they travel in binary). A text of pg_stat_activity is in the
+    encoding of its session's database, whatever ours is: `left` and `length` raise where its
+    end is half a character of ours, so it is cut by bytes, `substring(textsend(query) FROM 1
+    FOR 400)`, and that bytea becomes a text here. Nothing in it may wait for a lock
     on a user's relation. It starts with `SELECT /* pgtop */`, so that pgtop can hide its
     own statements.
     """

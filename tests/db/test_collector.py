@@ -10,7 +10,8 @@ from pgtop.db.queries import QUERIES
 from pgtop.model.advice import Advise, Work
 from pgtop.model.plan_request import PlanOf
 from pgtop.model.sample import Disconnected, Sample, SourceError
-from pgtop.model.server import Link, Server, Vitals
+from pgtop.model.server import Link, Role, Server, Vitals
+from pgtop.model.session import Session
 from pgtop.model.statement import (
     DetailOf,
     FindStatements,
@@ -22,6 +23,7 @@ from pgtop.model.statement import (
     UseDatabase,
 )
 from pgtop.model.table import Table
+from pgtop.model.vacuum import HorizonHolder
 from tests.db.reading import collecting
 from tests.servers import TestServer
 
@@ -206,6 +208,34 @@ async def test_text_of_another_encoding_costs_one_cell(server: TestServer, encod
                     tables = (await collector.read([Table])).sample(Table).rows
                     shown = "café" if encoding == "LATIN1" else "caf\\xe9"
                     assert f"odd_{shown}" in [t.relname for t in tables], "every text, not one"
+
+
+async def test_a_session_of_another_encoding_is_shown_with_all_others(
+    any_server: TestServer,
+) -> None:
+    """pg_stat_activity and names of roles are handed on as they are, in the bytes of another
+    database's encoding."""
+    with (
+        any_server.latin1_database() as name,
+        any_server.connect(name, client_encoding="LATIN1") as conn,
+    ):
+        conn.execute("CREATE ROLE caf\xe9")
+        try:
+            for text in ("SELECT 'caf\xe9'", "SELECT 'caf\xe9' /* " + "\xe9" * 1_200 + "\xe9*/"):
+                conn.execute("BEGIN")
+                conn.execute("SELECT pg_current_xact_id_if_assigned(), txid_current()")
+                conn.execute(text)
+                async with collecting(any_server.dsn()) as collector:
+                    reading = await collector.read([Role, Session, Running, HorizonHolder])
+                assert "caf\\xe9" in [role.rolname for role in reading.sample(Role).rows]
+                shown = [s.query for s in reading.sample(Session).rows if s.datname == name]
+                assert [str(query)[:16] for query in shown] == ["SELECT 'caf\\xe9'"[:16]]
+                assert len(reading.sample(Session).rows) > 3
+                holders = [h.query for h in reading.sample(HorizonHolder).rows]
+                assert any(query and "caf" in query for query in holders)
+                conn.execute("ROLLBACK")
+        finally:
+            conn.execute("DROP ROLE caf\xe9")
 
 
 async def test_odd_defaults_of_a_role_do_not_matter(server: TestServer) -> None:

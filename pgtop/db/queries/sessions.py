@@ -21,7 +21,7 @@ SELECT /* pgtop */ pid::int8, {leader_pid}, backend_type, datname::text, usename
        age(backend_xid)::int8, age(backend_xmin)::int8, {query_id},
        CASE WHEN backend_type IN ('client backend', 'walsender', 'autovacuum worker',
                                   'parallel worker', 'logical replication worker')
-            THEN left(query, 1000) END,
+            THEN substring(textsend(query) FROM 1 FOR 1000) END,
        datid IS NOT NULL AND backend_type IS NULL
   FROM {pg_stat_activity}
  WHERE pid <> pg_backend_pid()

@@ -93,7 +93,8 @@ RUNNING = Query(
     varying=(Varying("query_id", "int8", ("query_id",)),),
     template="""\
 SELECT /* pgtop */ pid::int8, usesysid::int8, datid::int8, {query_id},
-       extract(epoch FROM clock_timestamp() - query_start)::float8, left(query, 400)
+       extract(epoch FROM clock_timestamp() - query_start)::float8,
+       substring(textsend(query) FROM 1 FOR 400)
   FROM {pg_stat_activity}
  WHERE state = 'active' AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 """,

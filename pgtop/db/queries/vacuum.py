@@ -55,7 +55,8 @@ SELECT /* pgtop */ coalesce(a.pid, p.pid)::int8, coalesce(a.datname, p.datname):
        coalesce(p.relid, (SELECT min(l.relation) FROM pg_locks l
                            WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.relation >= 16384
                              AND l.mode = 'ShareUpdateExclusiveLock'))::int8,
-       coalesce(a.backend_type = 'autovacuum worker', false), left(a.query, 200),
+       coalesce(a.backend_type = 'autovacuum worker', false),
+       substring(textsend(a.query) FROM 1 FOR 200),
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8,
        a.wait_event_type, a.wait_event, p.phase, p.heap_blks_total, p.heap_blks_scanned,
        p.heap_blks_vacuumed, p.index_vacuum_count, coalesce({dead}, {dead_old}),
@@ -72,7 +73,8 @@ HORIZON = Query(
     texts=("query",),
     template="""\
 SELECT /* pgtop */ CASE WHEN a.backend_type = 'walsender' THEN 'copy' ELSE 'session' END,
-       a.pid::text, a.usename::text, a.state, a.application_name, left(a.query, 200),
+       a.pid::text, a.usename::text, a.state, a.application_name,
+       substring(textsend(a.query) FROM 1 FOR 200),
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8,
        greatest(age(a.backend_xid), age(a.backend_xmin))::int8,
        CASE WHEN a.datname = current_database() THEN 'database' ELSE 'elsewhere' END,
@@ -110,7 +112,7 @@ BLOCKS = Query(
     texts=("query",),
     template="""\
 SELECT /* pgtop */ l.relation::int8, l.pid::int8, l.mode, l.granted, a.usename::text,
-       a.application_name, a.state, left(a.query, 200),
+       a.application_name, a.state, substring(textsend(a.query) FROM 1 FOR 200),
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8,
        extract(epoch FROM a.backend_start)::float8,
        coalesce(a.backend_type = 'autovacuum worker', false)
@@ -132,7 +134,8 @@ PINS = Query(
     texts=("query",),
     template="""\
 SELECT /* pgtop */ v.pid::int8, p.relid::int8, a.pid::int8, a.usename::text, a.state,
-       left(a.query, 200), extract(epoch FROM clock_timestamp() - a.xact_start)::float8,
+       substring(textsend(a.query) FROM 1 FOR 200),
+       extract(epoch FROM clock_timestamp() - a.xact_start)::float8,
        extract(epoch FROM clock_timestamp() - v.xact_start)::float8
   FROM {pg_stat_activity} v
   JOIN {pg_stat_progress_vacuum} p ON p.pid = v.pid

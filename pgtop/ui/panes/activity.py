@@ -33,7 +33,7 @@ from pgtop.ui.signs import load_line
 from pgtop.ui.table_columns import Tone
 
 MOST_QUERY = 1_000
-"""Characters of a statement that are read; server's track_activity_query_size may be less."""
+"""Bytes of a statement that are read; server's track_activity_query_size may be less."""
 
 
 HELD_S = 6.0
@@ -319,7 +319,7 @@ class ActivityPane(LivePane):
             self.frame.show_plan(key)
         elif session is None or not session.query or session.state != "active":
             self.frame.note("it runs no statement just now")
-        elif len(session.query) >= MOST_QUERY:
+        elif len(session.query.encode()) > MOST_QUERY - 4:  # half a character was left out
             self.frame.note("only the first 1,000 characters of it are known: no plan of those")
         else:
             self._plan_text(session.query, session.datname)
