@@ -160,7 +160,9 @@ class Collector:
             async with self._lock:
                 answer = await self._guarded(await self._connected(), statements, **options)
         if answer.error is not None:
-            raise query_error(answer.error, what=what, role=self.role) from answer.error
+            raise query_error(
+                answer.error, what=what, role=self.role, timeout_ms=timeout_ms, lock_ms=lock_ms
+            ) from answer.error
         return answer.rows
 
     @asynccontextmanager

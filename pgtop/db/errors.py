@@ -28,10 +28,19 @@ _CONNECTION_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "25P0
 """Shutdown, crash, starting up, idle-session timeout, no slot, transaction timeouts."""
 
 
-def query_error(error: Exception, *, what: str, role: str, grant: str | None = None) -> SourceError:
+def query_error(
+    error: Exception,
+    *,
+    what: str,
+    role: str,
+    grant: str | None = None,
+    timeout_ms: int = STATEMENT_TIMEOUT_MS,
+    lock_ms: int = LOCK_TIMEOUT_MS,
+) -> SourceError:
     """Why one query could not be answered. `role` is the current role, quoted.
 
-    `grant` is what the role is known to lack for it; without it pg_monitor is advised.
+    `grant` is what the role is known to lack for it; without it pg_monitor is advised. The
+    limits are those under which it ran.
     """
     if not isinstance(error, psycopg.Error):
         return SourceError(f"{what}: the answer could not be decoded ({type(error).__name__})")
@@ -42,13 +51,12 @@ def query_error(error: Exception, *, what: str, role: str, grant: str | None = N
         return SourceError(f"{what}: {message}", sqlstate=state, remedy=remedy, lasting=True)
     if state == "57014":
         return SourceError(
-            f"{what}: no answer within pgtop's own statement_timeout of"
-            f" {STATEMENT_TIMEOUT_MS / 1000:.0f} s",
+            f"{what}: no answer within pgtop's own statement_timeout of {timeout_ms / 1000:g} s",
             sqlstate=state,
         )
     if state == "55P03":
         return SourceError(
-            f"{what}: locked; pgtop waited its own lock_timeout of {LOCK_TIMEOUT_MS} ms",
+            f"{what}: locked; pgtop waited its own lock_timeout of {lock_ms} ms",
             sqlstate=state,
         )
     if state == "55000" and "shared_preload_libraries" in message:
