@@ -151,7 +151,7 @@ def _asked(rule: Rule, facts: Facts) -> _Outcome:
     try:
         findings = tuple(rule.judge(Facts(samples, derived)))
     except NotJudged as reason:
-        refused = reason
+        refused = reason.with_traceback(None)  # its frames hold the facts, and hold it
     looked_at = tuple(
         (space, kind, value)
         for space, watched in enumerate((samples, derived))

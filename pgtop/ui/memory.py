@@ -11,18 +11,23 @@ import time
 from textual import events
 from textual.app import App
 
-EVERY_S = 30.0
-"""A millisecond or two each: 9,500 statements leave 7 to 11 MB of 88 behind."""
-
 FIRST_S = 6.0
 """The first screen, and what it read at once, are behind then."""
 
-QUIET_S = 3.0
-"""So long after a key the next one may come at any moment …"""
+EVERY_S = 20.0
+"""Drawing a line leaves a cycle behind (a Textual strip holds itself once it was divided): 400
+objects a second for somebody who looks around."""
 
-LATEST_S = 300.0
-"""… but somebody who types for so long waits once for 0.1 s: rows of 20,000 tables are many
-objects to look through, though none of them is ever part of a cycle."""
+SHARE = 300
+"""A search takes 50 to 100 ms, with the rows of 20,000 tables 300: the next one comes after so
+many times what the last one took, …"""
+
+PAUSE_S = 0.6
+"""… when no key came for so long, …"""
+
+AGAIN_S = 0.2
+LATEST_S = 120.0
+"""… at the latest after so long of typing."""
 
 NEVER = 100_000
 """Of younger collections, before the whole is looked through by itself."""
@@ -32,15 +37,13 @@ class Tidying(App[int]):
     """The part of the app that gives memory back."""
 
     _key_at = 0.0
-    _collected_at = 0.0
+    _due_at = 0.0
 
     def keep_tidy(self) -> None:
         """From now on."""
         if not self.is_headless:
             gc.set_threshold(*gc.get_threshold()[:2], NEVER)
-            self._collected_at = time.monotonic()
             self.set_timer(FIRST_S, self.tidy)
-            self.set_interval(EVERY_S, self.tidy)
 
     async def on_event(self, event: events.Event) -> None:
         """As Textual's; when the last key came is kept."""
@@ -49,14 +52,20 @@ class Tidying(App[int]):
         await super().on_event(event)
 
     def tidy(self) -> None:
-        """Look for cycles if nobody types, and give back what is free."""
-        now = time.monotonic()
-        if now - self._key_at > QUIET_S or now - self._collected_at > LATEST_S:
-            self._collected_at = now
-            gc.collect()
-            if not gc.get_freeze_count():
-                gc.freeze()  # modules and widgets stay: they need not be looked at again
+        """Look for cycles and give back what is free, as soon as nobody types."""
+        began = time.monotonic()
+        self._due_at = self._due_at or began
+        if began - self._key_at < PAUSE_S and began - self._due_at < LATEST_S:
+            self.set_timer(AGAIN_S, self.tidy)
+            return
+        gc.collect()
+        if not gc.get_freeze_count():
+            gc.freeze()  # modules and the first widgets stay: they need not be looked at again
         give_back()
+        took = time.monotonic() - began
+        wait = max(EVERY_S, SHARE * took)
+        self._due_at = time.monotonic() + wait
+        self.set_timer(wait, self.tidy)
 
 
 def give_back() -> None:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from pgtop.ui.memory import LATEST_S, QUIET_S, Tidying, give_back
+from pgtop.ui.memory import AGAIN_S, LATEST_S, PAUSE_S, SHARE, Tidying, give_back
 
 
 def _resident_mb() -> float:
@@ -29,20 +29,29 @@ def test_what_was_freed_in_small_pieces_is_given_back() -> None:
     assert len(kept) == 200
 
 
-def test_cycles_are_looked_for_while_nobody_types(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cycles_are_looked_for_in_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
     looked: list[float] = []
+    timers: list[float] = []
+
+    def search() -> None:
+        nonlocal now
+        looked.append(now)
+        now += 0.1
+
     monkeypatch.setattr("pgtop.ui.memory.time.monotonic", lambda: now)
-    monkeypatch.setattr("pgtop.ui.memory.gc.collect", lambda: looked.append(now))
+    monkeypatch.setattr("pgtop.ui.memory.gc.collect", search)
     monkeypatch.setattr("pgtop.ui.memory.gc.freeze", lambda: None)
     app = Tidying()
-    app._key_at = app._collected_at = now
-    app.tidy()
-    assert looked == []
-    now += QUIET_S + 1
-    app.tidy()
-    assert looked == [now]
-    now += LATEST_S + 1
+    monkeypatch.setattr(app, "set_timer", lambda after, _: timers.append(after))
     app._key_at = now
     app.tidy()
-    assert len(looked) == 2
+    assert (looked, timers) == ([], [AGAIN_S]), "somebody types"
+    now += PAUSE_S
+    app.tidy()
+    assert looked == [1_000.0 + PAUSE_S]
+    assert timers[-1] == pytest.approx(SHARE * 0.1), "the next one after its share of the time"
+    now += timers[-1] + LATEST_S
+    app._key_at = now
+    app.tidy()
+    assert len(looked) == 2, "who types all the time waits once"
