@@ -9,20 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgtop.advice import Facts, NeedsTime, NotPossible, ddl, index_repeats
-from pgtop.advice.index_repeats import comparing, redundant
+from pgtop.advice.index_invalid import invalid
+from pgtop.advice.index_repeats import comparing, duplicate, redundant
 from pgtop.advice.indexes import unused
 from pgtop.analysis.bloat import btree, btree_free_bytes
 from pgtop.analysis.derived import Board
 from pgtop.analysis.keys import split_trees
-from pgtop.model.index import ColumnStatistics, CounterWindow, Index, IndexUse
+from pgtop.model.index import (
+    ColumnStatistics,
+    CounterWindow,
+    ForeignKey,
+    Index,
+    IndexUse,
+    OperatorClass,
+)
 from pgtop.model.server import Server
 from pgtop.model.table import Table
 from tests.factories import reading, rows_of
 from tests.ui.test_indexes_pane import index, table, use, window
 
 
-def facts(days: float, **fields: Any) -> Facts:
-    rows = rows_of(table(), window(days, **fields), index(1, "never"), use(1, 0))
+def facts(days: float, *, more: tuple[Any, ...] = (), **fields: Any) -> Facts:
+    rows = rows_of(table(), window(days, **fields), index(1, "never"), use(1, 0), *more)
     for kind in (Index, IndexUse, Table, CounterWindow, Server):
         assert kind in rows
     board = Board()
@@ -38,6 +46,8 @@ def test_unused_needs_a_month() -> None:
     (found,) = unused(facts(40))
     assert found.subject.name == "never"
     assert found.remedy is not None
+    assert found.remedy.sql == ("DROP INDEX CONCURRENTLY public.never;",)
+    assert not found.remedy.transactional
 
 
 def test_unused_is_not_said_on_a_standby_or_without_a_window() -> None:
@@ -51,6 +61,28 @@ def test_with_replicas_there_is_nothing_to_run() -> None:
     (found,) = unused(facts(90, replicas=2))
     assert found.remedy is None
     assert "2 replicas" in str(found.no_remedy)
+
+
+def test_what_a_foreign_key_needs_is_not_unused() -> None:
+    key = ForeignKey(7, "orders_user_fkey", 20_000, 30_000, "1", "user_id", "0", "1976", "a", "a")
+    classes = OperatorClass(1978, 1976, "int4_ops", True)
+    assert list(unused(facts(90, more=(key, classes)))) == []
+    assert len(list(unused(facts(90, more=(key._replace(conkey="2"), classes))))) == 1
+
+
+def test_an_index_that_is_being_built_is_not_called_broken() -> None:
+    half = index(2, "half", "2", flags=64 | 128)
+    (found,) = invalid(facts(1, more=(half,)))
+    assert found.subject.name == "half"
+    assert list(invalid(facts(1, more=(half._replace(builder_pid=77),)))) == []
+
+
+def test_a_partitioned_index_is_dropped_as_a_whole_and_not_concurrently() -> None:
+    whole = index(2, "whole", "1", relkind="I")
+    (found,) = (f for f in duplicate(facts(1, more=(whole,))) if f.subject.name == "whole")
+    assert found.remedy is not None
+    assert found.remedy.sql == ("DROP INDEX public.whole;",)
+    assert "lock_timeout" in str(found.remedy.caution)
 
 
 TREE = st.recursive(

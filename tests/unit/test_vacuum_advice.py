@@ -367,6 +367,13 @@ def test_a_parent_that_nobody_analysed(version: int, sql: str) -> None:
     assert "partition.parent_not_analyzed" not in found(facts(hidden, version=version))
 
 
+def test_a_partitioned_table_takes_no_option() -> None:
+    """ALTER TABLE would say "unrecognized parameter": its leaves take them."""
+    parent = table(20001, relkind="p", n_dead_tup=10**9, reltuples=1e9)
+    assert only(facts([parent], [parent])).proposal.word == "partitioned"
+    assert not only(facts([parent], [parent])).proposal.sets
+
+
 def test_full_pages_want_a_fillfactor() -> None:
     before = use(n_tup_upd=1000, n_tup_hot_upd=500, n_tup_newpage_upd=0)
     now = use(n_tup_upd=21_000, n_tup_hot_upd=2_500, n_tup_newpage_upd=12_000)
