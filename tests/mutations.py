@@ -255,6 +255,12 @@ MUTATIONS = (
     Mutation("an error tells no rows", "56", "pgtop/db/errors.py",
              'text = error.diag.message_primary or ""', "text = str(error)",
              "tests/db/test_index_questions.py::test_an_error_tells_no_data"),
+    Mutation("statistics are looked up, not read whole", "", "pgtop/db/work_facts.py",
+             "(c.relkind = 'p') OFFSET 0) s ON true", "(c.relkind = 'p')) s ON true",
+             "tests/db/test_catalogue_cost.py"),
+    Mutation("rows under way are finished before they are begun anew", "",
+             "pgtop/ui/index_listing.py", "self._steps is None and self.again_in", "self.again_in",
+             "tests/ui/test_index_listing.py"),
     Mutation("a quote in a name is doubled", "57", "pgtop/analysis/names.py",
              """name.replace('"', '""')""", "name", "tests/db/test_names.py"),
 )  # fmt: skip

@@ -45,12 +45,13 @@ _TABLES = """SELECT /* pgtop */ c.oid::int8, n.nspname::text, c.relname::text,
                WHEN has_any_column_privilege(r.oid, 'SELECT') THEN false END
      FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace
     WHERE r.oid = pg_partition_root(c.oid)),
-  extract(epoch FROM now() - greatest(s.last_analyze, s.last_autoanalyze))::float8,
-  s.n_mod_since_analyze::float8
+  extract(epoch FROM now() - greatest(pg_stat_get_last_analyze_time(c.oid),
+                                      pg_stat_get_last_autoanalyze_time(c.oid)))::float8,
+  pg_stat_get_mod_since_analyze(c.oid)::float8
   FROM unnest(%s::text[], %s::text[]) AS w(nspname, relname)
   JOIN pg_class c ON c.relname = w.relname
-  JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = w.nspname
-  LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid"""
+  JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = w.nspname"""
+"""The functions behind pg_stat_all_tables: joined, the view counts all tables of the database."""
 
 _COLUMNS = """SELECT /* pgtop */ a.attrelid::int8, a.attname::text, quote_ident(a.attname),
   format_type(a.atttypid, a.atttypmod), t.typcategory::text, s.correlation::float8,
@@ -59,8 +60,8 @@ _COLUMNS = """SELECT /* pgtop */ a.attrelid::int8, a.attname::text, quote_ident(
   array_to_json((s.histogram_bounds::text::text[])[1:101])::text
   FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
   JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-  LEFT JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname
-   AND s.attname = a.attname AND NOT s.inherited
+  LEFT JOIN LATERAL (SELECT * FROM pg_stats p WHERE p.schemaname = n.nspname
+      AND p.tablename = c.relname AND p.attname = a.attname AND NOT p.inherited OFFSET 0) s ON true
  WHERE a.attrelid = ANY (%s::int8[]) AND a.attnum > 0 AND NOT a.attisdropped
    AND a.attname = ANY (%s::text[])"""
 

@@ -61,8 +61,9 @@ _COLUMNS = """SELECT /* pgtop */ a.attrelid::int8, a.attnum::int8, a.attname::te
        AND x.amproclefttype = o.opcintype AND x.amprocrighttype = o.opcintype
        AND x.amproc::oid IN ('btequalimage'::regproc::oid, 'btvarstrequalimage'::regproc::oid)
      LIMIT 1) p ON true
-  LEFT JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname
-   AND s.attname = a.attname AND s.inherited = (c.relkind = 'p')
+  LEFT JOIN LATERAL (SELECT * FROM pg_stats q WHERE q.schemaname = n.nspname
+      AND q.tablename = c.relname AND q.attname = a.attname
+      AND q.inherited = (c.relkind = 'p') OFFSET 0) s ON true
  WHERE a.attrelid = ANY (%s::int8[]) AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY a.attrelid, a.attnum"""
 """403 btree, 2277 anyarray, 3500 anyenum, 3831 anyrange, 1043 varchar, 25 text, 100 the default

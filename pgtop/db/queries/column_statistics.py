@@ -38,10 +38,14 @@ SELECT /* pgtop */ c.oid::int8, a.attnum::int8, a.attlen::int8, a.attalign::text
   JOIN pg_class c ON c.oid = r.oid
   JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-  LEFT JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname
-        AND s.attname = a.attname AND NOT s.inherited
+  LEFT JOIN LATERAL (
+       SELECT * FROM pg_stats p
+        WHERE p.schemaname = n.nspname AND p.tablename = c.relname AND p.attname = a.attname
+          AND NOT p.inherited OFFSET 0) s ON true
 """
-"""25 text, 1043 varchar, 1042 bpchar, 19 name, 1700 numeric (src/include/catalog/pg_type.dat)."""
+"""LATERAL and OFFSET 0 make of it a look-up a column: the view is a security barrier, and joined
+it is read whole, 700 ms for 40 of 20,000 tables instead of 7.
+25 text, 1043 varchar, 1042 bpchar, 19 name, 1700 numeric (src/include/catalog/pg_type.dat)."""
 
 COLUMN_STATISTICS = Query(
     row_type=ColumnStatistics,
