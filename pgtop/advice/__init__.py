@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import is_, itemgetter
 from typing import Any, TypeVar
 
 from pgtop.model.finding import Finding, rank
@@ -103,7 +104,14 @@ class _Outcome:
 
     looked_at: tuple[tuple[int, type[Any], Any], ...]
     findings: tuple[Finding, ...] = ()
+    ranks: tuple[tuple[object, ...], ...] = ()
+    """Of each finding: tens of thousands are not ranked anew after every reading."""
+
     refused: NotJudged | None = None
+
+    def says_as(self, other: _Outcome) -> bool:
+        """Whether both say the same."""
+        return self.findings is other.findings and str(self.refused) == str(other.refused)
 
 
 class Judge:
@@ -112,6 +120,7 @@ class Judge:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
         self._outcomes: dict[str, _Outcome] = {}
+        self._verdict: Verdict | None = None
 
     def steps(self, facts: Facts) -> Iterator[str]:
         """Ask every rule that has to be asked; yields its name after each, for who must not
@@ -126,16 +135,25 @@ class Judge:
             if rule.prepare is not None:
                 for _ in rule.prepare(facts):
                     yield rule.name
-            self._outcomes[rule.name] = _asked(rule, facts)
+            outcome = self._outcomes[rule.name] = _asked(rule, facts, known)
+            if known is None or not outcome.says_as(known):
+                self._verdict = None
             yield rule.name
 
     @property
     def verdict(self) -> Verdict:
-        """What they all said last."""
+        """What they all said last; the same object as long as they say the same."""
+        if self._verdict is None:
+            self._verdict = self._made()
+        return self._verdict
+
+    def _made(self) -> Verdict:
         outcomes = self._outcomes
         refused = {name: o.refused for name, o in outcomes.items() if o.refused is not None}
+        ranked = [p for o in outcomes.values() for p in zip(o.ranks, o.findings, strict=True)]
+        ranked.sort(key=itemgetter(0))
         return Verdict(
-            findings=tuple(sorted((f for o in outcomes.values() for f in o.findings), key=rank)),
+            findings=tuple(finding for _, finding in ranked),
             judged=tuple(name for name in outcomes if name not in refused),
             needs_time={n: str(why) for n, why in refused.items() if isinstance(why, NeedsTime)},
             not_possible={
@@ -144,7 +162,7 @@ class Judge:
         )
 
 
-def _asked(rule: Rule, facts: Facts) -> _Outcome:
+def _asked(rule: Rule, facts: Facts, before: _Outcome | None) -> _Outcome:
     samples, derived = _Watched(facts.samples), _Watched(facts.derived)
     findings: tuple[Finding, ...] = ()
     refused: NotJudged | None = None
@@ -157,7 +175,13 @@ def _asked(rule: Rule, facts: Facts) -> _Outcome:
         for space, watched in enumerate((samples, derived))
         for kind, value in watched.seen.items()
     )
-    return _Outcome(looked_at, findings, refused)
+    if before is not None and _identical(findings, before.findings):
+        return _Outcome(looked_at, before.findings, before.ranks, refused)
+    return _Outcome(looked_at, findings, tuple(map(rank, findings)), refused)
+
+
+def _identical(some: tuple[Finding, ...], others: tuple[Finding, ...]) -> bool:
+    return len(some) == len(others) and all(map(is_, some, others))
 
 
 class _Watched(Mapping[type[Any], Any]):

@@ -27,27 +27,23 @@ def comparing(facts: Facts) -> Iterator[None]:
         found = gathered(facts)
     except NotJudged:
         return
-    known = found.usage.memo.get("pairs")
+    known = found.usage.memo.get("repeated")
     if known is not None and known[0][0] is found.by_table:
         return
-    pairs: list[Pair] = []
+    repeated: list[Finding] = []
     until = perf_counter() + SLICE_S
-    for indexes in found.by_table.values():
-        pairs += _pairs(indexes)
+    for finding in _compared(found):
+        repeated += finding
         if perf_counter() >= until:
             yield
             until = perf_counter() + SLICE_S
-    found.usage.memo["pairs"] = ((found.by_table,), pairs)
+    found.usage.memo["repeated"] = ((found.by_table,), tuple(repeated))
 
 
-def _all_pairs(found: IndexFacts) -> list[Pair]:
-    made: list[Pair] = kept(
-        found.usage,
-        "pairs",
-        (found.by_table,),
-        lambda: [pair for indexes in found.by_table.values() for pair in _pairs(indexes)],
-    )
-    return made
+def _compared(found: IndexFacts) -> Iterator[list[Finding]]:
+    """What repeats another, table by table."""
+    for indexes in found.by_table.values():
+        yield [_repetition(found, *pair) for pair in _pairs(indexes)]
 
 
 def _pairs(indexes: list[Index]) -> Iterator[Pair]:
@@ -118,8 +114,8 @@ def _repeated(facts: Facts) -> tuple[Finding, ...]:
     made: tuple[Finding, ...] = kept(
         found.usage,
         "repeated",
-        (facts.rows(Index), found.by_table),
-        lambda: listed(_repetition(found, *pair) for pair in _all_pairs(found)),
+        (found.by_table,),
+        lambda: listed(finding for some in _compared(found) for finding in some),
     )
     return made
 

@@ -91,10 +91,6 @@ class Estimates:
         """Relations whose columns' statistics were read."""
         return len(self._columns)
 
-    def waits_for_statistics(self, index: Index) -> bool:
-        """Whether only the statistics of its columns are missing for an estimate."""
-        return index.indrelid not in self._columns and why_not_btree(index) is None
-
     def of_index(self, index: Index) -> Bloat:
         """Bloat of an index: measured where it was, else estimated."""
         measured = self._measured.get(index.indexrelid)

@@ -199,7 +199,9 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
             await asyncio.sleep(0)
         self.verdict = self._judge.verdict
         self.advise_when_due()
-        if before is None or self.verdict.findings != before.findings:
+        if before is None or (
+            self.verdict is not before and self.verdict.findings != before.findings
+        ):
             self.paint()
 
     async def _group_read(self, name: str) -> None:

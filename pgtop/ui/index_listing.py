@@ -8,13 +8,15 @@ from time import perf_counter
 from typing import Any
 
 from pgtop.advice.index_facts import IndexFacts
-from pgtop.analysis.bloat import LEAST_PAGES
-from pgtop.model.index import Index
+from pgtop.analysis.bloat import LEAST_PAGES, why_not_btree
 
 Steps = Generator[None, None, list[Any]]
 
 SLICE_S = 0.004
 """So long a slice of work takes at most: the screen's loop allows a step 10 ms."""
+
+SHARE = 10.0
+"""Counters and statistics move all the time: 60,000 rows are not ordered for each of them."""
 
 BATCH = 16
 """Rows between two looks at the clock: an estimate of bloat takes up to 0.3 ms."""
@@ -59,17 +61,30 @@ class Listing:
         self.of: Any = None
         """The view that `rows` belong to."""
 
-        self._state: tuple[Any, ...] | None = None
+        self._view: tuple[Any, ...] | None = None
+        self._inputs: tuple[Any, ...] = ()
         self._steps: Steps | None = None
+        self._began = self._again_at = 0.0
 
-    def want(self, state: tuple[Any, ...], steps: Callable[[], Steps]) -> bool:
-        """Begin anew where `state`, the view first, is another; do one slice.
+    def want(
+        self, view: tuple[Any, ...], inputs: tuple[Any, ...], steps: Callable[[], Steps]
+    ) -> bool:
+        """Do one slice; begin anew where the view, its name first, is another.
 
-        Whether `rows` are ready. Until they are, they are those of before.
+        Other inputs wait until the rows under way are there, and for `SHARE` times as long as
+        those took. Whether `rows` are ready. Until they are, they are those of before.
         """
-        if self._state is None or not _same(self._state, state):
-            self._state, self._steps = state, steps()
+        other = self._view is None or not _same(self._view, view)
+        if other or (self._steps is None and self.again_in(inputs) == 0.0):
+            self._view, self._inputs, self._steps = view, inputs, steps()
+            self._began = perf_counter()
         return self._go_on()
+
+    def again_in(self, inputs: tuple[Any, ...]) -> float | None:
+        """Seconds until rows of these inputs are worth listing; None where they are listed."""
+        if self._view is not None and _same(self._inputs, inputs):
+            return None
+        return max(0.0, self._again_at - perf_counter())
 
     def slices(self) -> Iterator[None]:
         """What is left of the work."""
@@ -84,7 +99,8 @@ class Listing:
             except StopIteration as end:
                 self.rows, self._steps = end.value, None
                 self.keys = [row[0] for row in self.rows]  # the oid comes first in every row
-                self.of = self._state[0] if self._state else None
+                self.of = self._view[0] if self._view else None
+                self._again_at = perf_counter() + SHARE * (perf_counter() - self._began)
             else:
                 if perf_counter() >= until:
                     return False
@@ -129,15 +145,21 @@ class Pending:
         biggest: list[tuple[int, int, int]] = []
         self.total = 0
         for relid, indexes in found.by_table.items():
-            big = [index.relpages for index in indexes if index.relpages >= LEAST_PAGES]
+            big = [index for index in indexes if index.relpages >= LEAST_PAGES]
             self.total += len(big)
             if big and not found.estimates.columns(relid):
-                number = sum(found.estimates.waits_for_statistics(i) for i in _big(indexes))
+                number = sum(why_not_btree(index) is None for index in big)
                 if number:
-                    biggest.append((max(big), relid, number))
+                    biggest.append((max(index.relpages for index in big), relid, number))
         biggest.sort(reverse=True)
         self._indexes = {relid: number for _, relid, number in biggest}
         self.waiting = sum(self._indexes.values())
+
+    def answered(self, relids: Iterable[int], found: IndexFacts) -> None:
+        """These were asked for, and what came of them was kept."""
+        for relid in relids:
+            self.waiting -= self._indexes.pop(relid, 0)
+        self._known = found.estimates.relations_known
 
     def __contains__(self, relid: int) -> bool:
         return relid in self._indexes
@@ -145,7 +167,3 @@ class Pending:
     def first(self, number: int) -> list[int]:
         """So many tables, those of the biggest indexes first."""
         return [relid for relid, _ in zip(self._indexes, range(number), strict=False)]
-
-
-def _big(indexes: Iterable[Index]) -> Iterator[Index]:
-    return (index for index in indexes if index.relpages >= LEAST_PAGES)

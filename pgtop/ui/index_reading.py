@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import cast
 
 from textual import work
@@ -28,6 +29,9 @@ TABLES_AT_ONCE = 40
 BREATH_S = 0.2
 """Between two such questions."""
 
+SHOWN_S = 1.0
+"""Rows that are not in view are shown to be known this often."""
+
 WIDE = 1 << 53
 """A sequence that ends beyond it does not run out in anybody's time."""
 
@@ -50,7 +54,7 @@ class IndexReading(LivePane):
                 WorkerState.PENDING, WorkerState.RUNNING,
             ):  # fmt: skip
                 return
-        if self._visible_unnamed() or self._relations_waiting() or self._sequences_due():
+        if self._visible_unnamed() or self._relations_waiting()[0] or self._sequences_due():
             self._more()
 
     def _visible(self) -> list[int]:
@@ -63,11 +67,12 @@ class IndexReading(LivePane):
             return []
         return [key for key in self._visible() if key not in self._names]
 
-    def _relations_waiting(self) -> list[int]:
-        """Tables whose columns are not known: those in view first, then the biggest."""
+    def _relations_waiting(self) -> tuple[list[int], set[int]]:
+        """Tables whose columns are not known: those in view first, then the biggest; and which
+        of them are in view."""
         found = self.found
         if found is None:
-            return []
+            return [], set()
         estimates = found.estimates
         self._pending.update(found)
         waiting: dict[int, None] = {}
@@ -78,8 +83,9 @@ class IndexReading(LivePane):
             big = table is not None and table.relpages >= LEAST_PAGES
             if relid in self._pending or (index is None and big and not estimates.columns(relid)):
                 waiting[relid] = None
+        in_view = set(waiting)
         waiting.update(dict.fromkeys(self._pending.first(TABLES_AT_ONCE)))
-        return list(waiting)
+        return list(waiting)[:TABLES_AT_ONCE], in_view
 
     def _sequences_due(self) -> bool:
         now = self.frame.schedule.board.reading
@@ -99,15 +105,20 @@ class IndexReading(LivePane):
                 asked = ValuesOf(tuple(s.seqrelid for s in near if not s.seqcycle))
                 if asked.seqrelids:
                     board.add(SequenceValue, await self.frame.ask(asked))
+            shown_at = time.monotonic()
             for _ in range(500):
-                waiting = self._relations_waiting()[:TABLES_AT_ONCE]
+                waiting, in_view = self._relations_waiting()
                 if not waiting or not self.display:
                     break
                 rows = await self.frame.ask(StatisticsOf(tuple(waiting)))
                 board.add(ColumnStatistics, rows)
-                if not rows:
+                if not rows or self.found is None:
                     break
-                self.refilter()
+                self._pending.answered(waiting, self.found)
+                now = time.monotonic()
+                if now - shown_at > SHOWN_S or in_view.intersection(waiting):
+                    shown_at = now
+                    self.refilter()
                 await asyncio.sleep(BREATH_S)
         except SourceError as error:
             self.frame.note(error.why, "warning")

@@ -3,29 +3,105 @@
     python tests/bench/indexes_big.py DSN
 
 Prints the server's milliseconds for the first paint and for a refresh, the time to the first
-rows, the time each key takes, and how long the rules hold the screen.
+rows, the time each key takes, how long the rules hold the screen, and what it takes until the
+bloat of every index is judged; beside it what the sizes of all indexes and tables cost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 import sys
 import time
+from typing import Any, ClassVar
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from pgtop.advice import Facts
 from pgtop.advice.indexes import INDEX_RULES
 from pgtop.advice.tables import TABLE_RULES
 from pgtop.config import Config
+from pgtop.db import collector as collector_module
 from pgtop.db.collector import Collector
+from pgtop.db.connection import Answer, Session
 from pgtop.model.index import Index, IndexUse
 from pgtop.ui.app import PgtopApp
 from pgtop.ui.panes.indexes import IndexesPane
+from tests.bench.terminal import Program
+
+
+class Counted(Session):
+    """A session that adds up what its readings cost the server."""
+
+    readings: ClassVar[list[float]] = []
+
+    async def read(self, *args: Any, **kwargs: Any) -> Answer:
+        """As ever."""
+        answer = await super().read(*args, **kwargs)
+        self.readings.append(answer.server_ms)
+        return answer
+
+
+async def all_bloat(app: PgtopApp, pane: IndexesPane) -> None:
+    """Wait until the head no longer says `bloat of n of m`."""
+    began = time.monotonic()
+    Counted.readings.clear()
+    total = pane._pending.total
+    while pane._pending.waiting:  # noqa: ASYNC110
+        await asyncio.sleep(0.5)
+    asked = [ms for ms in Counted.readings if ms]
+    print(
+        f"bloat of {total} indexes: {time.monotonic() - began:.0f} s, {len(asked)} readings,"
+        f" {sum(asked):.0f} ms of the server, the longest {max(asked, default=0):.0f} ms"
+    )
+
+
+def keys(dsn: str) -> None:
+    """Key to paint from outside, while statistics come and when all have come."""
+    program = Program([sys.executable, "-m", "pgtop", dsn])
+    try:
+        program.first(r"checked|Overview")
+        program.child.send("5")
+        print(f"first rows in a terminal after {program.first(r'all 60'):.2f} s")
+        for when in ("while statistics come", "when all have come"):
+            print(f"{when}: down {program.latency(['down'], 30, below=4)}")
+            for view, word in (("u", "unused"), ("b", "bloated"), ("d", "duplicate")):
+                print(f"{when}: {view} {program.latency([view], 1)}", end="")
+                began = time.perf_counter()
+                program.first(rf"{word} [0-9]")
+                program.pump(30, lambda: "listing" not in program.text())
+                print(f", its rows after {time.perf_counter() - began:.2f} s more")
+                program.latency([view], 1)
+                program.pump(2)
+            if when.startswith("while"):
+                began = time.perf_counter()
+                program.pump(300, lambda: "bloat of" not in program.text())
+                print(f"the rest of the bloat after {time.perf_counter() - began:.0f} s")
+    finally:
+        program.close()
+
+
+def sizes(dsn: str) -> None:
+    """What a tool that asks for sizes pays."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        for what, sql in (
+            ("sum(pg_relation_size) of indexes",
+             "SELECT sum(pg_relation_size(indexrelid)) FROM pg_index"),
+            ("sum(pg_total_relation_size) of tables",
+             "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r'"),
+        ):  # fmt: skip
+            best = 1e9
+            for _ in range(3):
+                began = time.perf_counter()
+                conn.execute(sql)
+                best = min(best, time.perf_counter() - began)
+            print(f"{what}: {best * 1_000:.0f} ms")
 
 
 async def main() -> None:
+    sizes(sys.argv[1])
     params = {k: str(v) for k, v in conninfo_to_dict(sys.argv[1]).items()}
     collector = Collector(params)
     await collector.open()
@@ -52,13 +128,12 @@ async def main() -> None:
                     found = str(error)[:40]
                 times.append((time.perf_counter() - began) * 1_000)
             print(f"  {rule.name:24} {times[0]:7.1f} ms, again {times[1]:6.1f} ms: {found}")
-        for key in ("down", "u", "u", "d", "i", "b", "T", "T", "less_than_sign"):
-            began = time.perf_counter()
-            await pilot.press(key)
-            print(f"  key {key}: {(time.perf_counter() - began) * 1_000:.0f} ms")
+        await all_bloat(app, pane)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
     print(f"memory {memory:.0f} MB")
     await collector.close()
+    keys(sys.argv[1])
 
 
+setattr(collector_module, "Session", Counted)  # noqa: B010  # to add up what it costs
 asyncio.run(main())

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from textual import work
 from textual.binding import Binding, BindingType
+from textual.timer import Timer
 
 from pgtop.advice import Facts, NotJudged
 from pgtop.advice.foreign_keys import bare_keys
@@ -85,6 +86,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         self._tags: dict[tuple[str | None, str], tuple[Finding, ...]] = {}
         self._judged: Any = None
         self._listing = Listing()
+        self._later: Timer | None = None
 
     def make_table(self) -> LiveTable[Any]:
         """Indexes by size at first."""
@@ -158,19 +160,28 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         by = sorts.get(column) or sorts["size"]
         descending = self.table.descending
         catalogue_alone = self.mode in ("all", "invalid") and column in ("size", "index")
-        state = (
-            self.mode, column or "", descending, self.filter_text, found.by_table,
-            self._tags if self.mode == "duplicate" else None,
+        view = (self.mode, column or "", descending, self.filter_text)
+        by_bloat = self.mode == "bloated" or column == "bloat"
+        inputs = (
+            found.by_table, self._tags if self.mode == "duplicate" else None,
+            self._pending.waiting if by_bloat else 0,
             *(() if catalogue_alone else
-              (found.usage.indexes, found.usage.tables, found.usage.table_uses,
-               self._pending.waiting)),
+              (found.usage.indexes, found.usage.tables, found.usage.table_uses)),
         )  # fmt: skip
         ready = self._listing.want(
-            state, lambda: ordered(rows, keep, lambda row: by(found, row), descending=descending)
-        )
+            view, inputs,
+            lambda: ordered(rows, keep, lambda row: by(found, row), descending=descending),
+        )  # fmt: skip
+        later = self._listing.again_in(inputs)
         if not ready:
             self._go_on_listing()
+        elif later and self._later is None:
+            self._later = self.set_timer(later, self._list_again)
         return self._listing.rows if self._listing.of == self.mode else []
+
+    def _list_again(self) -> None:
+        self._later = None
+        self.refilter()
 
     @work(group="listing", exclusive=True)
     async def _go_on_listing(self) -> None:
