@@ -10,7 +10,6 @@ bloat of every index is judged; beside it what the sizes of all indexes and tabl
 from __future__ import annotations
 
 import asyncio
-import re
 import resource
 import sys
 import time

@@ -18,7 +18,8 @@ from pgtop.model.plan_request import PlanAnswer, StatementPlanOf
 from pgtop.model.sample import SourceError
 from pgtop.model.statement import DetailOf, StatementDetail, StatementKey
 from pgtop.ui.panes.plan import PlanPane
-from pgtop.ui.panes.queries import QueriesPane, advised_for
+from pgtop.ui.panes.queries import QueriesPane
+from pgtop.ui.statement_asking import advised_for
 from tests.factories import statement, text
 from tests.ui.driving import app_of, running, screen_text, settle
 from tests.ui.fakes import FakeSource
