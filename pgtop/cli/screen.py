@@ -114,7 +114,9 @@ async def _screen(
     # Read while Textual is still being imported; the texts, which cost more, follow.
     first = asyncio.ensure_future(collector.read(FIRST))
     ui = await loading
-    unknown = ui.unknown_theme(config.theme)
+    from pgtop.ui.themes import unknown_theme  # Textual is there by now
+
+    unknown = unknown_theme(config.theme)
     if unknown:
         await collector.close()
         return _fail(unknown, USAGE)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar, cast
 
@@ -26,6 +25,7 @@ from pgtop.model.statement import StatementKey
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.terminal.probe import Probe
 from pgtop.ui.advising import Advising
+from pgtop.ui.around import key_line, tab_line
 from pgtop.ui.copying import Copying, swallow_replies
 from pgtop.ui.ending import Ending
 from pgtop.ui.header import FULL_WIDTH, header_lines
@@ -33,16 +33,15 @@ from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_pane import LivePane
 from pgtop.ui.memory import Tidying
 from pgtop.ui.messages import Message, message
+from pgtop.ui.palette import commands
 from pgtop.ui.panes import PANES, Tab, owner
 from pgtop.ui.schedule import Lanes, Schedule
 from pgtop.ui.table_columns import Tone
+from pgtop.ui.themes import theme_of
 from pgtop.ui.tray_keeping import TrayKeeping
 
 LEAST_WIDTH, LEAST_HEIGHT = 60, 15
 """Below this the screen says that it is too small."""
-
-THEMES = {"dark": "textual-dark", "light": "textual-light", "ansi": "ansi-dark"}
-"""Short names for Textual's."""
 
 TITLES = {tab.DIGIT: tab.TITLE for tab in PANES}
 
@@ -110,7 +109,7 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
             groups=groups,
             on_group=self._group_read,
         )
-        self.theme = "ansi-dark" if self.no_color else _theme(self.config.theme, self.probe)
+        self.theme = "ansi-dark" if self.no_color else theme_of(self.config.theme, self.probe)
         if self.no_color:  # Textual's own answer to NO_COLOR is greys, which are colours
             self._filters = [
                 NoColor() if isinstance(each, Monochrome) else each for each in self._filters
@@ -257,7 +256,7 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
 
     def _show_footer(self, footer: Lines, width: int, now: float) -> None:
         """The message while there is one, else the keys."""
-        lines: tuple[Line, ...] = (self._key_line(width),)
+        lines: tuple[Line, ...] = (key_line(self.shown_keys(), width),)
         if self.message is not None and now < self.message.until:
             lines = self.message.lines(width)
         if footer.styles.height is None or footer.styles.height.value != len(lines):
@@ -265,17 +264,8 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
         footer.show(*lines)
 
     def _tab_line(self, width: int) -> Line:
-        pieces: list[tuple[str, Tone]] = [(" ", "")]
-        for pane in PANES:
-            chosen = self.current is not None and pane.NAME == self.current.NAME
-            title = pane.TITLE if width >= FULL_WIDTH else pane.SHORT
-            badge = self._badge(pane)
-            name = f"{pane.DIGIT} {title}"
-            pieces.append((f"[{name}]" if chosen else name, "key" if chosen else "dim"))
-            if badge is not None:
-                pieces.append(badge)
-            pieces.append(("  " if width >= FULL_WIDTH else " ", ""))
-        return Line(tuple(pieces))
+        chosen = self.current.NAME if self.current is not None else None
+        return tab_line(chosen, {pane.NAME: self._badge(pane) for pane in PANES}, width)
 
     def _badge(self, pane: Tab) -> tuple[str, Tone] | None:
         if pane.NAME == "tray":
@@ -286,23 +276,6 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
             return None
         worst = found[0].severity
         return f"{SEVERITY[worst]}{len(found)}", cast(Tone, worst)
-
-    def _key_line(self, width: int) -> Line:
-        """As many keys as there is room for; the way to all of them, and out, always."""
-        shown = self.shown_keys()
-        ways = [each for each in shown if each[1] in ("quit", "help")]
-        used = 1 + sum(len(key) + len(description) + 3 for key, description in ways)
-        chosen: list[tuple[str, str]] = []
-        for each in shown:
-            used += 0 if each in ways else len(each[0]) + len(each[1]) + 3
-            if used > width:
-                break
-            if each not in ways:
-                chosen.append(each)
-        pieces: list[tuple[str, Tone]] = [(" ", "")]
-        for key, description in (*chosen, *ways):
-            pieces += [(key, "key"), (f" {description}  ", "dim")]
-        return Line(tuple(pieces))
 
     def shown_keys(self) -> list[tuple[str, str]]:
         """(key, what it does) of the current tab and the app, for footer and help."""
@@ -404,68 +377,11 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
         """Quit, from wherever one is."""
         self.exit(0)
 
-    def get_system_commands(self, screen: Screen[Any]) -> Any:
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the palette offers."""
-        for pane in PANES:
-            yield SystemCommand(
-                f"{pane.DIGIT} {pane.TITLE}", "Go to this tab", _call(self, f"tab({pane.DIGIT})")
-            )
-        for name, help_, action in (
-            ("Freeze", "Stop reading, or go on", "freeze"),
-            ("Read now", "Also what was refused before", "refresh_now"),
-            ("Slower", "A longer interval", "interval(1)"),
-            ("Faster", "A shorter interval", "interval(-1)"),
-            ("Theme", "Choose colours", "change_theme"),
-            ("Keys", "All keys", "help"),
-            ("Quit", "Leave pgtop", "leave"),
-        ):
-            yield SystemCommand(name, help_, _call(self, action))
-        yield from self._copy_commands()
-
-    def _copy_commands(self) -> Iterator[SystemCommand]:
-        """The row under the cursor, and each of its cells."""
-        table = self.current.table if self.current is not None else None
-        row = table.cursor_row if table is not None else None
-        if table is None or row is None:
-            return
-        whole = table.as_tsv([table.cursor_index])
-        yield SystemCommand("Copy row", "With its head, tabs between", _copy(self, whole, "row"))
-        for column in table.columns:
-            text = table.text_of(row, column).strip()
-            yield SystemCommand(
-                f"Copy cell: {column.title}", text[:60], _copy(self, text, f"cell {column.title}")
-            )
+        return commands(self, self.current)
 
     async def on_unmount(self) -> None:
         """Leave the server."""
         await self.schedule.stop()
         await self.source.close()
-
-
-def _call(app: App[Any], action: str) -> Callable[[], Any]:
-    async def run() -> None:
-        await app.run_action(action)
-
-    return run
-
-
-def _copy(app: PgtopApp, text: str, what: str) -> Callable[[], None]:
-    return lambda: app.copy_text(text, what)
-
-
-def unknown_theme(name: str) -> str | None:
-    """Why there is no such theme, with those there are; None if there is."""
-    from textual.theme import BUILTIN_THEMES
-
-    known = ("auto", *THEMES, *BUILTIN_THEMES)
-    return None if name in known else f"there is no theme {name!r}: {', '.join(sorted(known))}"
-
-
-def _theme(name: str, probe: Probe) -> str:
-    plain_terminal = os.environ.get("TERM", "") in ("linux", "vt100", "vt220", "xterm", "screen")
-    truecolor = os.environ.get("COLORTERM", "") in ("truecolor", "24bit")
-    if name == "auto":
-        if plain_terminal and not truecolor:
-            return "ansi-light" if probe.light else "ansi-dark"
-        return "textual-light" if probe.light else "textual-dark"
-    return THEMES.get(name, name)
