@@ -281,10 +281,13 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
         """(key, what it does) of the current tab and the app, for footer and help."""
         nodes: list[Any] = [self.current] if self.current else []
         keys: dict[str, str] = {}
+        barred: frozenset[str | None] = frozenset()
+        if self.current is not None and not self.config.allow_actions:
+            barred = frozenset(self.current.ACTING)
         for node in (*nodes, self):
             for many in node._bindings.key_to_bindings.values():
                 for bound in many:
-                    if bound.show and bound.description:
+                    if bound.show and bound.description and bound.id not in barred:
                         key = self.get_key_display(bound)
                         known = keys.get(bound.description)
                         if known is None or key.isalnum() > known.isalnum():

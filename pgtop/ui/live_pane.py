@@ -47,6 +47,9 @@ class LivePane(Vertical):
     """Beginnings of the names of the rules whose findings this tab explains; as its line in
     `PANES` says."""
 
+    ACTING: ClassVar[frozenset[str]] = frozenset()
+    """Bindings, by id, that do nothing without --allow-actions: the foot does not offer them."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", id="pane.filter"),
         Binding("y", "copy", "copy", id="pane.copy"),

@@ -69,6 +69,7 @@ async def test_nothing_acts_unless_it_was_allowed() -> None:
         await pilot.pause()
         assert "only with --allow-actions" in screen_text(pilot)
         assert served.asked == []
+        assert "K" not in dict(app_of(pilot).shown_keys())
 
 
 async def test_the_session_that_was_asked_about_is_the_one_that_ends(tmp_path: Path) -> None:
@@ -78,6 +79,7 @@ async def test_the_session_that_was_asked_about_is_the_one_that_ends(tmp_path: P
         await pilot.press("K")
         await pilot.pause()
         shown = screen_text(pilot)
+        assert dict(app_of(pilot).shown_keys())["K"] == "end the session…"
         assert "End this session?" in shown
         assert "UPDATE orders a" in shown
         served.set(wait(13, 12), session(12, query="another"), session(13, query="SELECT d"))

@@ -56,14 +56,16 @@ class ActivityPane(LivePane):
         Prepared: HELD_S,
     }
 
+    ACTING = frozenset({"activity.cancel", "activity.kill"})
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "none", "detail", id="activity.detail"),
         Binding("b", "tree", "tree / all", id="activity.tree"),
         Binding("w", "load", "load", id="activity.load"),
         Binding("i", "idle", "idle too", id="activity.idle"),
         Binding("e", "plan", "plan", show=False, id="activity.plan"),
-        Binding("C", "end(False)", "cancel the statement…", show=False, id="activity.cancel"),
-        Binding("K", "end(True)", "end the session…", show=False, id="activity.kill"),
+        Binding("C", "end(False)", "cancel the statement…", id="activity.cancel"),
+        Binding("K", "end(True)", "end the session…", id="activity.kill"),
     ]
 
     DEFAULT_CSS = "ActivityPane #activity-load { height: 1; }"

@@ -57,6 +57,8 @@ class PlanPane(PlanAsking):
     TITLE = "Plan"
     SHORT = "Plan"
 
+    ACTING = frozenset({"plan.analyze"})
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "none", "node", id="plan.node"),
         Binding("n", "finding(1)", "next finding", id="plan.next"),
