@@ -84,7 +84,7 @@ def holder(**fields: Any) -> HorizonHolder:
     defaults: dict[str, Any] = {
         "kind": "session", "name": "4242", "role": "web", "state": "idle in transaction",
         "application": "web", "query": "update t", "held_s": 7200.0, "xid_age": 4_000_000,
-        "scope": "database", "backend_start": STARTED,
+        "scope": "database", "backend_start": STARTED, "waits": False,
     }  # fmt: skip
     return HorizonHolder(**{**defaults, **fields})
 

@@ -50,7 +50,8 @@ def named(holder: HorizonHolder) -> str:
     """A holder in a few words: `pid 4242, idle in transaction for 2 h`."""
     since = f" for {units.seconds(holder.held_s)}" if holder.held_s is not None else ""
     if holder.kind == "session":
-        return f"pid {holder.name}, {holder.state or 'a transaction'}{since}"
+        waits = ", itself waiting for a lock" if holder.waits else ""
+        return f"pid {holder.name}, {holder.state or 'a transaction'}{since}{waits}"
     if holder.kind == "copy":
         return f"pid {holder.name}, an initial copy for a replica{since}"
     if holder.kind == "prepared":
@@ -64,6 +65,11 @@ def named(holder: HorizonHolder) -> str:
 
 def way_out(holder: HorizonHolder) -> str:
     """What ends it: words, never a statement to run."""
+    if holder.waits:
+        return (
+            "no DDL: it ends when it gets its lock. Activity (`b`) names who is in its way: that"
+            " one must go, not this"
+        )
     if holder.kind in ("session", "copy"):
         return (
             "no DDL: it must end. Ask whoever runs it; pg_terminate_backend"

@@ -110,6 +110,9 @@ class HorizonHolder(NamedTuple):
     backend_start: float | None
     """Seconds since 1970: with the pid it names the session."""
 
+    waits: bool
+    """It waits for somebody else's lock itself."""
+
 
 class VacuumBlock(NamedTuple):
     """A lock that VACUUM's own conflicts with, held or wanted on a table of this database."""

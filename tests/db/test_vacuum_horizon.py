@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +21,7 @@ from pgtop.analysis.derived import Board
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.model.finding import Finding
 from pgtop.model.server import Server, Vitals
+from pgtop.model.vacuum import HorizonHolder
 from tests.db.reading import collecting
 from tests.servers import TestServer, named_servers, running, standby
 
@@ -112,6 +116,35 @@ async def test_a_transaction_is_named(
         assert state in found[0].title
         assert found[0].remedy is None
         assert word(seen) == "blocked"
+
+
+@pytest.mark.matrix
+async def test_a_victim_says_that_it_waits(keen: TestServer, churned: str) -> None:
+    with psycopg.connect(keen.dsn(churned), autocommit=True) as conn:
+        conn.execute("CREATE TABLE wanted (id int)")
+    dsn = keen.dsn(churned)
+    with transaction(dsn, "LOCK TABLE wanted"), psycopg.connect(dsn) as victim:
+        victim.execute("SELECT txid_current()")
+        waiting = threading.Thread(target=lambda: _refused(victim, "SELECT * FROM wanted"))
+        waiting.start()
+        try:
+            async with collecting(dsn) as collector:
+                for _ in range(100):
+                    rows = (await collector.read([HorizonHolder])).sample(HorizonHolder).rows
+                    waits = {int(row.name): row.waits for row in rows if row.kind == "session"}
+                    if waits.get(victim.info.backend_pid):
+                        break
+                    await asyncio.sleep(0.05)
+            assert waits[victim.info.backend_pid]
+            assert list(waits.values()).count(True) == 1
+        finally:
+            victim.cancel()
+            waiting.join()
+
+
+def _refused(conn: psycopg.Connection[Any], sql: str) -> None:
+    with contextlib.suppress(psycopg.Error):
+        conn.execute(sql.encode())
 
 
 @pytest.mark.matrix

@@ -258,6 +258,15 @@ def test_a_held_horizon_gets_no_override() -> None:
     assert finding.severity == "warning"
 
 
+def test_a_holder_that_waits_itself_is_not_the_one_to_end() -> None:
+    stuck = table(n_dead_tup=1_300_000, autovacuum_count=12)
+    rows = [stuck, use(last_autovacuum=NOW - 30), holder(held_s=10_800.0, waits=True)]
+    finding = found(facts(rows, rows))["autovacuum.horizon_held"]
+    assert "itself waiting for a lock" in finding.title
+    assert "pg_terminate_backend" not in str(finding.no_remedy)
+    assert "not this" in str(finding.no_remedy)
+
+
 @pytest.mark.parametrize("scope", ["elsewhere", "catalogs"])
 def test_holders_of_other_things_are_not_accused(scope: str) -> None:
     stuck = table(n_dead_tup=1_300_000, autovacuum_count=12)

@@ -78,7 +78,7 @@ SELECT /* pgtop */ CASE WHEN a.backend_type = 'walsender' THEN 'copy' ELSE 'sess
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8,
        greatest(age(a.backend_xid), age(a.backend_xmin))::int8,
        CASE WHEN a.datname = current_database() THEN 'database' ELSE 'elsewhere' END,
-       extract(epoch FROM a.backend_start)::float8
+       extract(epoch FROM a.backend_start)::float8, coalesce(a.wait_event_type = 'Lock', false)
   FROM {pg_stat_activity} a
  WHERE coalesce(a.backend_xid, a.backend_xmin) IS NOT NULL AND a.pid <> pg_backend_pid()
    AND a.backend_type <> 'parallel worker'
@@ -87,20 +87,20 @@ SELECT /* pgtop */ CASE WHEN a.backend_type = 'walsender' THEN 'copy' ELSE 'sess
 UNION ALL
 SELECT 'prepared', gid, owner::text, NULL, NULL, NULL,
        extract(epoch FROM clock_timestamp() - prepared)::float8, age(transaction)::int8,
-       CASE WHEN database = current_database() THEN 'database' ELSE 'elsewhere' END, NULL
+       CASE WHEN database = current_database() THEN 'database' ELSE 'elsewhere' END, NULL, false
   FROM pg_prepared_xacts
 UNION ALL
 SELECT 'slot', slot_name::text, NULL, CASE WHEN active THEN 'active' ELSE 'inactive' END,
-       slot_type, NULL, NULL, age(xmin)::int8, 'cluster', NULL
+       slot_type, NULL, NULL, age(xmin)::int8, 'cluster', NULL, false
   FROM {pg_replication_slots} WHERE xmin IS NOT NULL
 UNION ALL
 SELECT 'slot_catalog', slot_name::text, NULL, CASE WHEN active THEN 'active' ELSE 'inactive' END,
-       slot_type, NULL, NULL, age(catalog_xmin)::int8, 'catalogs', NULL
+       slot_type, NULL, NULL, age(catalog_xmin)::int8, 'catalogs', NULL, false
   FROM {pg_replication_slots} WHERE catalog_xmin IS NOT NULL
 UNION ALL
 SELECT 'standby', coalesce(nullif(application_name, ''), host(client_addr), 'standby'),
        usename::text, state, application_name, NULL, NULL, age(backend_xmin)::int8, 'cluster',
-       extract(epoch FROM backend_start)::float8
+       extract(epoch FROM backend_start)::float8, false
   FROM {pg_stat_replication} WHERE backend_xmin IS NOT NULL
 """,
 )
