@@ -248,7 +248,7 @@ class Workload:
             if row[2] is None:
                 hidden += 1
                 continue
-            key: StatementKey = row[:4]  # type: ignore[assignment]
+            key: StatementKey = row[:4]  # type: ignore[assignment]  # a slice of a NamedTuple has no types
             old = before.get(key)
             if old is not None and old[4] == row[4] and old == row:
                 rows[key] = old

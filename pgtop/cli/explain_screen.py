@@ -47,7 +47,7 @@ def show(text: str, options: argparse.Namespace) -> int:
         os.dup2(terminal, 0)
         os.close(terminal)
         sys.stdin = open(0, closefd=False)  # noqa: SIM115  # the process's own
-        sys.__stdin__ = sys.stdin  # type: ignore[misc]
+        sys.__stdin__ = sys.stdin  # type: ignore[misc]  # the terminal takes the place of the pipe
     unfit = unfit_terminal()
     if unfit:
         sys.stderr.write(f"pgtop: {unfit}\n")

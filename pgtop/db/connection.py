@@ -101,7 +101,7 @@ async def connect(params: dict[str, str]) -> psycopg.AsyncConnection[tuple[Any, 
     """Open a connection by libpq's rules. Raises `psycopg.OperationalError`."""
     _find_certificates()
     conn = await psycopg.AsyncConnection.connect(
-        **{**_DEFAULTS, **params},  # type: ignore[arg-type]
+        **{**_DEFAULTS, **params},  # type: ignore[arg-type]  # libpq's parameters are all text
         autocommit=True,
         prepare_threshold=None,
     )

@@ -126,7 +126,7 @@ def rates(before: Writes, after: Writes) -> Rates:
         if old is not None and at > old[3]:
             changed = (inserted - old[0], updated - old[1], hot - old[2])
             found[relid] = tuple(max(0.0, value) / (at - old[3]) for value in changed)
-    return found  # type: ignore[return-value]
+    return found  # type: ignore[return-value]  # three numbers, as `changed` has
 
 
 async def work_tables(

@@ -46,7 +46,7 @@ class Statement(NamedTuple):
     @property
     def key(self) -> StatementKey:
         """Identifies the statement across samples."""
-        return self[:4]  # type: ignore[return-value]
+        return self[:4]  # type: ignore[return-value]  # a slice of a NamedTuple has no types
 
 
 class StatementText(NamedTuple):

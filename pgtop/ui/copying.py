@@ -86,4 +86,4 @@ class _Deaf(XTermParser):
 
 def swallow_replies() -> None:
     """Before the screen starts: a reply that is still under way must not become keys."""
-    linux_driver.XTermParser = _Deaf  # type: ignore[attr-defined]
+    linux_driver.XTermParser = _Deaf  # type: ignore[attr-defined]  # replies must be swallowed before Textual has its parser

@@ -28,7 +28,7 @@ def plain_edges(widget: VerticalScroll) -> None:
     if bool(getattr(widget.app, "ascii_only", False)):
         widget.add_class("-ascii")
         # Textual reads it from the instance, whatever it declares.
-        widget.vertical_scrollbar.renderer = PlainBar  # type: ignore[misc]
+        widget.vertical_scrollbar.renderer = PlainBar  # type: ignore[misc]  # an instance may have its own
 
 
 def ascii_text(text: Text) -> Text:

@@ -115,7 +115,7 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
 
         self.sort_column: str | None = None
         self.descending = True
-        self._key_of = key or (lambda row: row.key)  # type: ignore[attr-defined]
+        self._key_of = key or (lambda row: row.key)  # type: ignore[attr-defined]  # rows without `key` come with a function
         self._keys: Sequence[Hashable] = ()
         self._row_of: Callable[[int], RowT] = lambda index: cast(RowT, None)
         self._rows: dict[int, RowT] = {}

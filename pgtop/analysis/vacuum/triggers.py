@@ -62,7 +62,7 @@ class Pressure:
             (freeze, "freeze"),
             (self.changes or 0, "analyze"),
         )
-        return max(near, key=lambda pair: pair[0])[1]  # type: ignore[return-value]
+        return max(near, key=lambda pair: pair[0])[1]  # type: ignore[return-value]  # the second is a literal
 
 
 def number(options: Mapping[str, str], name: str, default: float, least: float = 0.0) -> float:
