@@ -13,6 +13,11 @@ from pgtop.advice.index_use import children, subject
 from pgtop.model.finding import Cost, Finding, Remedy
 from pgtop.model.index import Index
 
+EQUAL_VALUES = (
+    "where equal values are left it fails again and leaves an invalid _ccnew beside this: look"
+    " for them first (GROUP BY its columns HAVING count(*) > 1)"
+)
+
 _LEFTOVER = re.compile(r"_cc(new|old)\d*\Z")
 
 
@@ -68,7 +73,10 @@ def _leftover(found: IndexFacts, index: Index) -> Finding:
         )
         remedy = replace(drop, undo=(), caution=f"a copy: there is nothing to take back; {WAITS}")
     else:
-        what = "CREATE INDEX CONCURRENTLY or DROP INDEX CONCURRENTLY was interrupted"
+        what = "CREATE INDEX CONCURRENTLY or DROP INDEX CONCURRENTLY failed or was interrupted"
+        if index.indisunique:
+            what += ", or rows with equal values stood in its way"
+            undo = replace(undo, caution=f"{EQUAL_VALUES}; {undo.caution}")
         remedy = undo if found.builds_safely else drop
     burden = "every write still maintains it" if index.indisready else "no write maintains it"
     if index.indisready and index.indisunique:

@@ -18,6 +18,7 @@ def subject(found: IndexFacts, index: Index) -> Subject:
 def why_kept(found: IndexFacts, index: Index) -> str | None:
     """Why an index must not be dropped however little it is read; None: it may."""
     reasons = (
+        (not index.indisvalid, "it is not valid"),
         (index.indisprimary, "it is the primary key"),
         (index.constraint, "it makes a constraint true"),
         (index.indisexclusion, "it makes an exclusion constraint true"),
@@ -26,7 +27,6 @@ def why_kept(found: IndexFacts, index: Index) -> str | None:
         (index.indisclustered, "the table is clustered on it"),
         (index.extension, "its table belongs to an extension"),
         (bool(index.parent), "it belongs to a partitioned index: that one goes as a whole"),
-        (not index.indisvalid, "it is not valid"),
     )
     for holds, why in reasons:
         if holds:

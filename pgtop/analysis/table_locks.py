@@ -96,7 +96,7 @@ def outlook(parts: Parts, locks: Locks | None, named: str) -> Outlook:
     if locks is None or mode is None:
         return Outlook("unknown", "?", ("which lock it takes on what is not known here",))
     if not locks.exists:
-        return Outlook("unknown", "?", ("its table was not found in this database",))
+        return Outlook("unknown", "?", ("what it changes was not found in this database",))
     behind = _behind(mode)
     against = [h for h in locks.holders if h.granted and conflict(mode, h.mode)]
     ahead = [h for h in locks.holders if not h.granted and conflict(mode, h.mode)]

@@ -45,6 +45,8 @@ LEAST_WIDTH, LEAST_HEIGHT = 60, 15
 
 TITLES = {tab.DIGIT: tab.TITLE for tab in PANES}
 
+LEAVING = frozenset({"q", "ctrl+c", "ctrl+q", "ctrl+z"})
+
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -174,6 +176,13 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
             if pane is self.current:
                 lanes.update(pane.LANES)
         return lanes
+
+    async def on_event(self, event: events.Event) -> None:
+        """As Textual's; on a screen too small to show what a key does, only those that leave."""
+        small = self.has_class("-small")
+        if small and isinstance(event, events.Key) and event.key not in LEAVING:
+            return
+        await super().on_event(event)
 
     @property
     def facts(self) -> Facts:
@@ -322,6 +331,9 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
 
     def show_finding(self, finding: Finding) -> None:
         """Open the tab that explains it, with the cursor on the row behind it."""
+        if finding.subject.kind == "sequence":
+            self.note("a sequence has no row in a tab: all that is known of it stands here")
+            return
         tab = owner(finding)
         back = self.current.NAME if self.current is not None else None
 

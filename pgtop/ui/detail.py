@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Hashable
 from typing import ClassVar
 
 from rich.text import Text
@@ -61,6 +62,7 @@ class Detail(VerticalScroll):
     def __init__(self) -> None:
         super().__init__()
         self._text = Text()
+        self._of: Hashable = None
 
     def compose(self) -> ComposeResult:
         """One block of text."""
@@ -70,8 +72,11 @@ class Detail(VerticalScroll):
         """In ASCII the border too."""
         plain_edges(self)
 
-    def show(self, text: Text) -> None:
-        """Replace the text; the place is kept where it is the same text."""
+    def show(self, text: Text, of: Hashable = None) -> None:
+        """Replace the text; the place is kept as long as it is of the same thing."""
+        if of != self._of:
+            self._of = of
+            self.scroll_home(animate=False)
         if self.has_class("-ascii"):
             text = ascii_text(text)
         if text != self._text:

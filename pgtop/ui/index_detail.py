@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.text import Text
 
 from pgtop.advice.index_use import why_kept
+from pgtop.advice.indexes import may_be_unused, worth_bytes
+from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
 from pgtop.analysis.bloat import Bloat
 from pgtop.model.finding import Finding
 from pgtop.model.index import Definition, IndexBuild
 from pgtop.model.sample import SourceError
 from pgtop.model.vacuum import VacuumBlock
+from pgtop.terminal.glyphs import SEVERITY
 from pgtop.terminal.safe import safe
 from pgtop.ui.index_rows import SUPPORT, AdvisedRow, IndexRow, KeyRow, TableRow, hot_lost
 from pgtop.ui.text import sql_text
@@ -42,11 +47,33 @@ def index_text(
     for build in builds:
         if build.relid == row.index.indrelid:
             text.append(f"{build_words(build)}\n", "bold")
-    kept = why_kept(row.found, row.index)
-    if kept is not None:
-        text.append(f"not to be dropped: {safe(kept)}\n")
+    for line in _no_finding(row):
+        text.append(f"{safe(line)}\n")
     _findings(text, row.findings)
     return text
+
+
+def _no_finding(row: IndexRow) -> Iterator[str]:
+    """Why an index that looks useless or bloated has no DDL here."""
+    index, found = row.index, row.found
+    said = {finding.rule for finding in row.findings}
+    if index.indisvalid:
+        kept = why_kept(found, index)
+        if kept is not None:
+            yield f"not to be dropped: {kept}"
+        elif may_be_unused(found, index) and not said & {"index.unused", "index.duplicate"}:
+            window = found.window_s
+            since = f"in {units.age(window)}" if window is not None else "since ?"
+            yield (
+                f"not one scan {since}; called unused, with its DDL, from"
+                f" {units.age(limits.UNUSED_WINDOW_S)} on"
+            )
+    bloat = row.bloat
+    if bloat.bytes is None or bloat.fraction is None or "index.bloated" in said:
+        return
+    least = worth_bytes(found)
+    if bloat.fraction >= limits.BLOATED_FRACTION and bloat.bytes < least:
+        yield (f"no rebuild is recommended below {units.size(least)} of bloat on this server")
 
 
 def bloat_words(bloat: Bloat) -> str:
@@ -121,7 +148,7 @@ def advised_text(row: AdvisedRow) -> Text:
 
 def _findings(text: Text, findings: tuple[Finding, ...]) -> None:
     for finding in findings:
-        text.append(f"\n! {safe(finding.title)}\n", "bold")
+        text.append(f"\n{SEVERITY[finding.severity]} {safe(finding.title)}\n", "bold")
         text.append(f"{safe(finding.why)}\n")
         if finding.remedy is None:
             text.append(f"{safe(finding.no_remedy or '')}\n")

@@ -8,14 +8,26 @@ from rich.text import Text
 from textual import work
 
 from pgtop.advice.index_facts import optional
-from pgtop.model.index import Definition, DefinitionOf, IndexBuild
+from pgtop.model.index import (
+    Definition,
+    DefinitionOf,
+    ForeignKey,
+    Index,
+    IndexBuild,
+    IndexUse,
+    Sequence,
+)
 from pgtop.model.sample import SourceError
+from pgtop.model.table import Partition, Table
 from pgtop.terminal.safe import safe
 from pgtop.ui.detail import Detail
 from pgtop.ui.index_detail import advised_text, index_text, key_text, table_text
 from pgtop.ui.index_reading import IndexReading
 from pgtop.ui.index_rows import AdvisedRow, IndexRow, KeyRow, TableRow
 from pgtop.ui.live_table import LiveTable
+
+CATALOGUE = (Index, IndexUse, Table, ForeignKey, Partition, Sequence)
+"""What somebody's DDL changes, read in slow lanes."""
 
 
 class IndexFoot(IndexReading):
@@ -59,6 +71,8 @@ class IndexFoot(IndexReading):
                 self.frame.schedule.board.add(Definition, (found,))
         except SourceError as error:
             self._definition = error
+            if error.lasting:  # what the rows say is no longer so
+                self.frame.schedule.anew(CATALOGUE)
         self._show_detail()
 
     def _show_detail(self) -> None:
@@ -78,4 +92,4 @@ class IndexFoot(IndexReading):
             text = advised_text(row)
         else:
             text = Text(safe(self._empty_words()))
-        shown.first().show(text)
+        shown.first().show(text, (self.mode, self.table.cursor_key))

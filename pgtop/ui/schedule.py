@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -133,6 +133,12 @@ class Schedule:
             if forget is not None:
                 forget()
         self.status.retry_at = None
+        self._wake.set()
+
+    def anew(self, kinds: Iterable[type[Any]]) -> None:
+        """Read these with the next reading, which is now: something is known to have changed."""
+        for kind in kinds:
+            self._read_at.pop(kind, None)
         self._wake.set()
 
     def freeze(self, frozen: bool) -> None:

@@ -16,6 +16,7 @@ from pgtop.analysis.waits import CPU, Waits
 from pgtop.model.replication import Recovery, Standby
 from pgtop.model.sample import RowT, Sample
 from pgtop.model.server import Vitals
+from pgtop.model.session import Session
 from pgtop.terminal.glyphs import SEVERITY, sparkline
 from pgtop.ui.lines import Line, clipped
 from pgtop.ui.table_columns import Tone
@@ -123,6 +124,12 @@ def cause_line(found: Sequence[Cause], width: int) -> Line:
     return Line(tuple(pieces))
 
 
+def hidden_sessions(facts: Facts) -> int:
+    """Sessions whose state this role may not see."""
+    found = facts.samples.get(Session)
+    return sum(s.hidden for s in found.rows) if isinstance(found, Sample) else 0
+
+
 def load_line(facts: Facts, width: int) -> Line:
     """Active sessions by what they wait for over five minutes, and the statement most are in."""
     waits: Waits | None = facts.derived.get(Waits)
@@ -135,8 +142,14 @@ def load_line(facts: Facts, width: int) -> Line:
         tone: Tone = "good" if share.name == CPU else "warning" if share.name == "Lock" else ""
         pieces += [(f"{share.name} ", tone), (f"{share.average:.1f} ", "strong"),
                    (sparkline(share.series, SPARKS).strip(), "bar"), ("  ", "")]  # fmt: skip
+    unseen = hidden_sessions(facts)
+    if not classes and unseen:
+        words = f"nobody whom this role may see was at work; {unseen} are hidden"
+        return Line((*pieces, (words, "warning")))
     if not classes:
         return Line((*pieces, ("nobody was at work", "good")))
+    if unseen:
+        pieces.append((f"without {unseen} hidden  ", "warning"))
     first = waits.statements()[0]
     used = sum(cell_len(piece) for piece, _ in pieces)
     part = f"{units.percent(first.average / total)} in "

@@ -14,7 +14,7 @@ from tests.servers import TestServer
 
 async def test_an_index_that_was_dropped_meanwhile_is_said(server: TestServer) -> None:
     async with collecting(server.dsn()) as collector:
-        with pytest.raises(SourceError, match="no longer exists"):
+        with pytest.raises(SourceError, match="no longer there under its oid"):
             await collector.ask(DefinitionOf(4_000_000_000))
 
 

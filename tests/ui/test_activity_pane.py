@@ -222,3 +222,14 @@ async def test_the_question_shows_its_keys_on_a_small_screen() -> None:
         await pilot.press("K")
         await pilot.pause()
         assert "Y  do it      Esc  leave it" in screen_text(pilot)
+
+
+async def test_hidden_sessions_are_no_all_clear() -> None:
+    unseen = session(7, state=None, backend_type=None, query=None, xact_start=None, hidden=True)
+    async with running(FakeSource(unseen), first_pane="activity") as pilot:
+        shown = screen_text(pilot)
+        assert "≥0 active" in shown
+        assert "nobody whom this role may see was at work; 1 are hidden" in shown
+        await pilot.press("w")
+        await pilot.pause()
+        assert "no session whom this role may see was at work; 1 are hidden" in screen_text(pilot)

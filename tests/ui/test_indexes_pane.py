@@ -189,3 +189,66 @@ async def test_what_cannot_be_read_is_said() -> None:
     source.errors[Index] = SourceError("index: no answer", lasting=True)
     async with running(source, first_pane="indexes") as pilot:
         assert "no answer" in screen_text(pilot)
+
+
+async def test_an_index_that_came_or_went_brings_the_catalogue_at_once() -> None:
+    """Counters come every ten seconds, the catalogue every two minutes."""
+    source = shop(60)
+    async with running(source, size=(150, 30), first_pane="indexes") as pilot:
+        source.set(index(1, "by_user", "1"), index(4, "new_one", "2"), use(1, 40), use(4, 0))
+        app_of(pilot).schedule.anew([IndexUse])
+        for _ in range(3):
+            await read_again(pilot)
+        shown = screen_text(pilot)
+        assert "new_one" in shown
+        assert "by_note" not in shown
+
+
+async def test_an_index_that_is_gone_brings_the_catalogue_at_once() -> None:
+    source = shop(60)
+    source.answers[DefinitionOf] = SourceError("no longer there under its oid", lasting=True)
+    async with running(source, size=(150, 30), first_pane="indexes") as pilot:
+        source.set(index(11, "by_user", "1"), use(11, 40))
+        await pilot.press("enter")
+        await pilot.pause(0.3)
+        await settle(pilot)
+        await read_again(pilot)
+        assert app_of(pilot).panes["indexes"].table.keys == [11], "rebuilt: another oid"
+
+
+async def test_why_there_is_no_ddl_is_said_in_the_row() -> None:
+    source = shop(3, index(5, "half", "4", flags=64 | 128 | 1))
+    async with running(source, size=(150, 40), first_pane="indexes") as pilot:
+        table = app_of(pilot).panes["indexes"].table
+        table.move_to(3)
+        await pilot.press("enter")
+        await pilot.pause(0.3)
+        await settle(pilot)
+        assert "not one scan in 3 d; called unused, with its DDL, from" in screen_text(pilot)
+        table.move_to(5)
+        await pilot.pause(0.3)
+        await settle(pilot)
+        shown = screen_text(pilot)
+        assert "rows with equal values stood in its way" in shown
+        assert "look for them first" in " ".join(shown.split())
+        assert "keeps values unique" not in shown
+
+
+async def test_bloat_that_is_not_known_is_no_all_clear() -> None:
+    async with running(shop(60), size=(150, 30), first_pane="indexes") as pilot:
+        await pilot.press("b")
+        await settle(pilot)
+        shown = " ".join(screen_text(pilot).split())
+        assert "no index is known to be bloated; of 3 of the 3 biggest nothing is:" in shown
+
+
+async def test_a_screen_too_small_to_see_takes_no_key_but_those_that_leave() -> None:
+    async with running(shop(60), size=(40, 10), first_pane="indexes") as pilot:
+        await pilot.press("2")
+        await pilot.press("u")
+        pane = app_of(pilot).current
+        assert pane is not None
+        assert pane.NAME == "indexes"
+        assert getattr(pane, "mode") == "all"  # noqa: B009
+        await pilot.press("q")
+    assert app_of(pilot).return_code == 0

@@ -33,6 +33,8 @@ SEQUENCES_AT_ONCE = 50
 
 _LOCKED = "55P03"
 
+GONE = "no longer there under its oid: it was dropped, or rebuilt by REINDEX CONCURRENTLY"
+
 _DEFINITION = """\
 SELECT /* pgtop */ pg_get_indexdef(%s::int8::oid), pg_relation_size(%s::int8::oid)
 """
@@ -98,7 +100,7 @@ async def definition_of(collector: Collector, request: DefinitionOf) -> Definiti
         raise
     sql, size_bytes = rows[0]
     if sql is None:
-        raise SourceError("the index no longer exists")
+        raise SourceError(GONE, lasting=True)
     return Definition(oid, sql, size_bytes, None)
 
 

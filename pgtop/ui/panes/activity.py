@@ -29,7 +29,7 @@ from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import LiveTable
 from pgtop.ui.load_rows import LoadRow, load_columns, load_rows
 from pgtop.ui.schedule import Lanes
-from pgtop.ui.signs import load_line
+from pgtop.ui.signs import hidden_sessions, load_line
 from pgtop.ui.table_columns import Tone
 
 MOST_QUERY = 1_000
@@ -129,7 +129,10 @@ class ActivityPane(LivePane):
         waits = facts.derived.get(Waits) or Waits()
         wanted = self.filter_text.lower()
         rows = [r for r in load_rows(waits) if wanted in f"{r.wait_class} {r.name}".lower()]
+        unseen = hidden_sessions(facts)
         self.table.empty = "no session was at work in the last minutes"
+        if unseen:
+            self.table.empty = f"no session whom this role may see was at work; {unseen} are hidden"
         self.table.show([row.key for row in rows], rows.__getitem__)
         average = sum(share.average for share in waits.classes(1))
         self.head.show(
@@ -137,6 +140,7 @@ class ActivityPane(LivePane):
                 (
                     (" load", "strong"),
                     (f"  {units.significant(average)} sessions active on average", ""),
+                    (f" without {unseen} hidden" if unseen else "", "warning"),
                     (f"  of {units.plural(len(waits.points), 'look')}", "dim"),
                     (f" in {units.seconds(waits.seconds)}", "dim"),
                 ),
@@ -170,11 +174,12 @@ class ActivityPane(LivePane):
         waiting = sum(root.waiting for root in blocking.roots)
         in_xact = sum(s.idle_in_transaction for s in clients)
         hidden = sum(s.hidden for s in found.rows)
+        least = "≥" if hidden else ""
         left: list[tuple[str, Tone]] = [
             (" blocking tree" if self.only_tree else " all sessions", "strong"),
-            (f"  {active} active", ""),
-            (f"  {waiting} waiting", "warning" if waiting else ""),
-            (f"  {in_xact} idle in xact", ""),
+            (f"  {least}{active} active", ""),
+            (f"  {least}{waiting} waiting", "warning" if waiting else ""),
+            (f"  {least}{in_xact} idle in xact", ""),
         ]
         if self.narrowed is not None:
             left.append((f"  only {self.narrowed.words}", "key"))

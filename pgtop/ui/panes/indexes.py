@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from collections.abc import Sequence as Listed
 from typing import Any, ClassVar
 
@@ -31,7 +31,7 @@ from pgtop.model.sample import SourceError
 from pgtop.model.table import Partition, Table, TableUse
 from pgtop.model.vacuum import HorizonHolder, VacuumBlock
 from pgtop.ui.detail import Detail
-from pgtop.ui.index_foot import IndexFoot
+from pgtop.ui.index_foot import CATALOGUE, IndexFoot
 from pgtop.ui.index_head import VIEWS, head_line
 from pgtop.ui.index_listing import Listing, ordered
 from pgtop.ui.index_measuring import IndexMeasuring
@@ -87,6 +87,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         self._judged: Any = None
         self._listing = Listing()
         self._later: Timer | None = None
+        self._uses: Mapping[int, IndexUse] | None = None
 
     def make_table(self) -> LiveTable[Any]:
         """Indexes by size at first."""
@@ -107,6 +108,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         except NotJudged as reason:
             self.table.empty = f"{reason} …"
             return
+        self._notice_ddl(found)
         self._collect_findings()
         self._pending.update(found)
         self._locks = {
@@ -114,6 +116,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
             for lock in optional(facts, VacuumBlock)
             if lock.granted and lock.mode == "AccessExclusiveLock"
         }
+        self.table.empty = self._empty_words()
         if self.mode == "tables":
             shown = self._show_tables(found)
         elif self.mode == "missing":
@@ -124,6 +127,16 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         self.head.show(head_line(found, self._pending, self.mode, shown, self.app.size.width))
         self._show_detail()
         self._read_more()
+
+    def _notice_ddl(self, found: IndexFacts) -> None:
+        """Counters come every ten seconds, the catalogue every two minutes: where those are of
+        other indexes than before, it is read now."""
+        uses = found.usage.indexes
+        if uses is self._uses:
+            return
+        if self._uses is not None and uses.keys() != self._uses.keys():
+            self.frame.schedule.anew(CATALOGUE)
+        self._uses = uses
 
     def _collect_findings(self) -> None:
         verdict = self.frame.verdict
@@ -273,11 +286,28 @@ class IndexesPane(IndexFoot, IndexMeasuring):
             "all": "no index in this database",
             "unused": "every index that may be dropped was scanned",
             "duplicate": "no index repeats another",
-            "bloated": "no index is known to be bloated",
+            "bloated": "no index is known to be bloated" + self._not_judged(),
             "invalid": "all indexes are valid",
             "missing": "every foreign key has an index; I on a statement in Queries looks for more",
             "tables": "no table in this database",
         }[self.mode]
+
+    def _not_judged(self) -> str:
+        """How many of the biggest indexes nothing is known of, and why."""
+        if self.found is None:
+            return ""
+        big = [
+            index for many in self.found.by_table.values() for index in many
+            if index.relpages >= LEAST_PAGES
+        ]  # fmt: skip
+        big.sort(key=lambda index: -index.relpages)
+        unknown = [
+            bloat.why for index in big[:200]
+            if (bloat := self.found.estimates.of_index(index)).fraction is None
+        ]  # fmt: skip
+        if not unknown:
+            return ""
+        return f"; of {len(unknown)} of the {min(len(big), 200)} biggest nothing is: {unknown[0]}"
 
     # -- keys ----------------------------------------------------------------------------
 
