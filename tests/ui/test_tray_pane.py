@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from pgtop.model.finding import Finding, Subject
+from pgtop.model.index import Index
+from pgtop.model.table import Table
 from pgtop.model.tray import AppliedState, Holder, Locks, LocksFor, TargetState
 from pgtop.ui.app import PgtopApp
 from tests import factories
@@ -231,3 +233,17 @@ async def test_the_key_a_keeps_the_finding_under_the_cursor() -> None:
         await settle(pilot)
         assert [e.rule for e in app.tray.entries] == ["index.missing"]
         assert notes(pilot)[-1] == "into the DDL tray: 1 new, 1 in all (9 shows them)"
+
+
+async def test_what_was_run_is_read_again_at_once() -> None:
+    """The tray sees it two minutes before the catalogue's slow lane would."""
+    states = [TargetState(exists=True, oid=2, valid=True)]
+    async with running(source(states=states)) as pilot:
+        app = await kept(pilot, DROP)
+        app.schedule._read_at.update({Index: 1e12, Table: 1e12})
+        await read_again(pilot)
+        assert app.schedule._read_at.get(Index) == 1e12, "nothing has changed"
+        states[0] = TargetState(exists=False)
+        await read_again(pilot)
+        await settle(pilot)
+        assert app.schedule._read_at.get(Index) != 1e12

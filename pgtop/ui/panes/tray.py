@@ -20,6 +20,7 @@ from pgtop.migration.plan import LEFT_OUT, File, Plan, joined, plan
 from pgtop.model.sample import SourceError
 from pgtop.model.tray import AppliedState, Locks, LocksFor, Target, TargetState, Tray
 from pgtop.ui.detail import Detail
+from pgtop.ui.index_foot import CATALOGUE
 from pgtop.ui.lines import Line
 from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import LiveTable
@@ -136,9 +137,11 @@ class TrayPane(LivePane):
             if before is None:
                 before = marks.setdefault(row.entry.key, {})[sql] = mark(state)
             self._outlooks[row.key] = outlook(row.parts, lock, row.entry.remedy.lock)
-            self._states[row.key] = applied(
-                row.parts, state, before=before, added_at=row.entry.added_at
-            )
+            known = self._states.get(row.key)
+            now = applied(row.parts, state, before=before, added_at=row.entry.added_at)
+            if known is not None and known.state != now.state:
+                self.frame.schedule.anew(CATALOGUE)
+            self._states[row.key] = now
         if marks:
             self._change(lambda tray: _with_marks(tray, marks))
 
