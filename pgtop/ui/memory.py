@@ -18,7 +18,7 @@ EVERY_S = 20.0
 """Drawing a line leaves a cycle behind (a Textual strip holds itself once it was divided): 400
 objects a second for somebody who looks around."""
 
-SHARE = 300
+SHARE = 100
 """A search takes 50 to 100 ms, with the rows of 20,000 tables 300: the next one comes after so
 many times what the last one took, …"""
 
