@@ -68,6 +68,7 @@ class HelpScreen(ModalScreen[None]):
                 text.append(f"  {keys:<22}", "bold")
                 text.append(f"{what}\n")
             text.append("\n")
+        text.append("Tab goes into the detail below a table, arrows scroll it; Tab comes back.\n")
         text.append("‼ critical  ! warning  · notice   – nothing  ? not known  ≈ estimated\n")
         text.append("Esc closes this.")
         return text
