@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import perf_counter
+from typing import Any
 
-from pgtop.advice import Facts, Rule, ddl
+from pgtop.advice import Facts, NotJudged, Rule, ddl
 from pgtop.advice.index_facts import IndexFacts, gathered, kept, listed
 from pgtop.advice.index_remedies import BUILD_WAITS
 from pgtop.advice.thresholds import indexes as limits
@@ -14,14 +16,43 @@ from pgtop.model.finding import Cost, Finding, Remedy, Subject
 from pgtop.model.index import ForeignKey, Index
 from pgtop.model.table import Table
 
+SLICE_S = 0.005
+"""So long a slice of judging takes at most."""
+
 
 def missing_fk(facts: Facts) -> Iterator[Finding]:
     """Referenced rows are deleted, and each deletion reads the referencing table whole."""
+    found, keys, inputs = _inputs(facts)
+    yield from kept(
+        found.usage, "missing_fk", inputs,
+        lambda: listed(f for some in _judged(found, keys) for f in some),
+    )  # fmt: skip
+
+
+def judging(facts: Facts) -> Iterator[None]:
+    """The same in slices, for the rule: see `Rule.prepare`."""
+    try:
+        found, keys, inputs = _inputs(facts)
+    except NotJudged:
+        return
+    known = found.usage.memo.get("missing_fk")
+    if known is not None and all(a is b for a, b in zip(known[0], inputs, strict=True)):
+        return
+    made: list[Finding] = []
+    until = perf_counter() + SLICE_S
+    for some in _judged(found, keys):
+        made += some
+        if perf_counter() >= until:
+            yield
+            until = perf_counter() + SLICE_S
+    found.usage.memo["missing_fk"] = (inputs, tuple(made))
+
+
+def _inputs(facts: Facts) -> tuple[IndexFacts, tuple[ForeignKey, ...], tuple[Any, ...]]:
     found = gathered(facts)
     keys = facts.rows(ForeignKey)
     facts.rows(Table)
-    inputs = (facts.rows(Index), keys, found.usage.tables)
-    yield from kept(found.usage, "missing_fk", inputs, lambda: listed(_missing_fk(found, keys)))
+    return found, keys, (facts.rows(Index), keys, found.usage.tables)
 
 
 def bare_keys(
@@ -42,16 +73,19 @@ def bare_keys(
             yield key, best, bare
 
 
-def _missing_fk(found: IndexFacts, keys: tuple[ForeignKey, ...]) -> Iterator[Finding]:
+def _judged(found: IndexFacts, keys: tuple[ForeignKey, ...]) -> Iterator[list[Finding]]:
+    """What is to be said of each key: mostly nothing."""
     tables = found.usage.tables
-    for key, best, bare in bare_keys(found, keys):
-        table = tables.get(key.conrelid)
-        pages = sum(tables[leaf].relpages for leaf in bare if leaf in tables)
-        deleted = found.usage.deleted(key.confrelid)
-        if table is None or pages < limits.REFERENCING_PAGES or not deleted:
-            continue
-        leaves = found.usage.all_leaves(key.conrelid)
-        yield _bare(found, key, table, best, bare, leaves, pages, deleted)
+    for one in keys:
+        said = []
+        for key, best, bare in bare_keys(found, (one,)):
+            table = tables.get(key.conrelid)
+            pages = sum(tables[leaf].relpages for leaf in bare if leaf in tables)
+            deleted = found.usage.deleted(key.confrelid)
+            if table is not None and pages >= limits.REFERENCING_PAGES and deleted:
+                leaves = found.usage.all_leaves(key.conrelid)
+                said.append(_bare(found, key, table, best, bare, leaves, pages, deleted))
+        yield said
 
 
 def _bare(
@@ -97,15 +131,26 @@ def _bare(
     )
 
 
+def _names(found: IndexFacts) -> dict[str, set[str]]:
+    """Schema -> names of its tables and indexes; looked through once, not for each key."""
+    taken: dict[str, set[str]] = {}
+    for table in found.usage.tables.values():
+        taken.setdefault(table.schemaname, set()).add(table.relname)
+    for indexes in found.by_table.values():
+        for index in indexes:
+            taken.setdefault(index.schemaname, set()).add(index.relname)
+    return taken
+
+
 def free_name(found: IndexFacts, table: Table, columns: str, suffix: str = "idx") -> str:
     """A name for a new index that no relation of the schema has."""
-    taken = {t.relname for t in found.usage.tables.values() if t.schemaname == table.schemaname}
-    for indexes in found.by_table.values():
-        taken.update(i.relname for i in indexes if i.schemaname == table.schemaname)
+    taken: dict[str, set[str]] = kept(
+        found.usage, "names", (found.by_table, found.usage.tables), lambda: _names(found)
+    )
     parts = tuple(part.strip('"') for part in columns.split(", "))
     name = names.index_name(table.relname, parts, suffix)
     number = 1
-    while name in taken:
+    while name in taken.get(table.schemaname, ()):
         name = names.index_name(table.relname, parts, f"{suffix}{number}")
         number += 1
     return name
@@ -163,4 +208,4 @@ def _on_bare_leaves(found: IndexFacts, key: ForeignKey, bare: tuple[int, ...]) -
     )
 
 
-FOREIGN_KEY_RULES: tuple[Rule, ...] = (Rule("index.missing_fk", missing_fk),)
+FOREIGN_KEY_RULES: tuple[Rule, ...] = (Rule("index.missing_fk", missing_fk, judging),)

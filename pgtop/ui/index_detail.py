@@ -133,9 +133,17 @@ def key_text(row: KeyRow) -> Text:
         f" counters began, each reads {units.size(row.pages * 8192)}\n"
     )
     if not row.findings:
-        text.append("no finding: nothing was deleted there, or the table is small\n")
+        text.append(f"no finding: {_why_no_key(deleted, row.pages)}\n")
     _findings(text, row.findings)
     return text
+
+
+def _why_no_key(deleted: int | None, pages: int) -> str:
+    if not deleted:
+        return "no referenced row was deleted, nothing had to look for it"
+    if pages < limits.REFERENCING_PAGES:
+        return f"below {units.size(limits.REFERENCING_PAGES * 8192)} a table is soon read"
+    return "it was not judged yet"
 
 
 def advised_text(row: AdvisedRow) -> Text:
