@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
@@ -22,10 +22,9 @@ from pgtop.model.finding import Finding
 from pgtop.model.request import Request
 from pgtop.model.sample import Reading, Source
 from pgtop.model.statement import StatementKey
-from pgtop.terminal.glyphs import SEVERITY
 from pgtop.terminal.probe import Probe
 from pgtop.ui.advising import Advising
-from pgtop.ui.around import key_line, tab_line
+from pgtop.ui.around import badges, key_line, tab_line
 from pgtop.ui.copying import Copying, swallow_replies
 from pgtop.ui.ending import Ending
 from pgtop.ui.header import FULL_WIDTH, header_lines
@@ -34,7 +33,7 @@ from pgtop.ui.live_pane import LivePane
 from pgtop.ui.memory import Tidying
 from pgtop.ui.messages import Message, message
 from pgtop.ui.palette import commands
-from pgtop.ui.panes import PANES, Tab, owner
+from pgtop.ui.panes import PANES, owner
 from pgtop.ui.schedule import Lanes, Schedule
 from pgtop.ui.table_columns import Tone
 from pgtop.ui.themes import theme_of
@@ -98,6 +97,8 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
         self._judge = None if rules is None else Judge(rules)
         self.seconds = seconds
         self.verdict: Verdict | None = None
+        self._badges_of: Verdict | None = None
+        self._badges: dict[str, tuple[str, Tone]] = {}
         self.message: Message | None = None
         self.panes: dict[str, LivePane] = {}
         self.current: LivePane | None = None
@@ -274,17 +275,12 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
 
     def _tab_line(self, width: int) -> Line:
         chosen = self.current.NAME if self.current is not None else None
-        return tab_line(chosen, {pane.NAME: self._badge(pane) for pane in PANES}, width)
-
-    def _badge(self, pane: Tab) -> tuple[str, Tone] | None:
-        if pane.NAME == "tray":
-            kept = len(self.tray.entries)
-            return (f" {kept}", "key") if kept else None
-        found = [f for f in (self.verdict.findings if self.verdict else ()) if pane.owns(f)]
-        if not found:
-            return None
-        worst = found[0].severity
-        return f"{SEVERITY[worst]}{len(found)}", cast(Tone, worst)
+        if self.verdict is not self._badges_of:
+            self._badges_of = self.verdict
+            self._badges = badges(self.verdict.findings) if self.verdict else {}
+        kept = len(self.tray.entries)
+        tray: dict[str, tuple[str, Tone]] = {"tray": (f" {kept}", "key")} if kept else {}
+        return tab_line(chosen, {**self._badges, **tray}, width)
 
     def shown_keys(self) -> list[tuple[str, str]]:
         """(key, what it does) of the current tab and the app, for footer and help."""

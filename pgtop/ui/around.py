@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
+from pgtop.model.finding import Finding, Severity
+from pgtop.terminal.glyphs import SEVERITY
 from pgtop.ui.header import FULL_WIDTH
 from pgtop.ui.lines import Line
 from pgtop.ui.panes import PANES
 from pgtop.ui.table_columns import Tone
 
 
-def tab_line(chosen: str | None, badges: Mapping[str, tuple[str, Tone] | None], width: int) -> Line:
-    """All tabs with their digits; `badges` by the tab's name."""
+def badges(findings: Iterable[Finding]) -> dict[str, tuple[str, Tone]]:
+    """Tab's name -> its worst mark and how many findings it explains; worst first as they come."""
+    tabs_of: dict[str, list[str]] = {}
+    worst: dict[str, Severity] = {}
+    number: Counter[str] = Counter()
+    for finding in findings:
+        names = tabs_of.get(finding.rule)
+        if names is None:
+            names = tabs_of[finding.rule] = [tab.NAME for tab in PANES if tab.owns(finding)]
+        for name in names:
+            worst.setdefault(name, finding.severity)
+            number[name] += 1
+    return {
+        name: (f"{SEVERITY[severity]}{number[name]}", severity) for name, severity in worst.items()
+    }
+
+
+def tab_line(chosen: str | None, marks: Mapping[str, tuple[str, Tone]], width: int) -> Line:
+    """All tabs with their digits; `marks` by the tab's name."""
     pieces: list[tuple[str, Tone]] = [(" ", "")]
     for pane in PANES:
         title = pane.TITLE if width >= FULL_WIDTH else pane.SHORT
-        badge = badges.get(pane.NAME)
+        mark = marks.get(pane.NAME)
         name = f"{pane.DIGIT} {title}"
         here = chosen == pane.NAME
         pieces.append((f"[{name}]" if here else name, "key" if here else "dim"))
-        if badge is not None:
-            pieces.append(badge)
+        if mark is not None:
+            pieces.append(mark)
         pieces.append(("  " if width >= FULL_WIDTH else " ", ""))
     return Line(tuple(pieces))
 

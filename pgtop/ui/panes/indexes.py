@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from collections.abc import Sequence as Listed
+from heapq import nlargest
 from typing import Any, ClassVar
 
 from textual import work
@@ -282,11 +283,13 @@ class IndexesPane(IndexFoot, IndexMeasuring):
             return "listing …"
         if self.filter_text:
             return f"nothing matches /{self.filter_text}/: / edits it, Esc forgets it"
+        if self.mode == "bloated" and not self._listing.rows:
+            return "no index is known to be bloated" + self._not_judged()
         return {
             "all": "no index in this database",
             "unused": "every index that may be dropped was scanned",
             "duplicate": "no index repeats another",
-            "bloated": "no index is known to be bloated" + self._not_judged(),
+            "bloated": "",
             "invalid": "all indexes are valid",
             "missing": "every foreign key has an index; I on a statement in Queries looks for more",
             "tables": "no table in this database",
@@ -296,18 +299,17 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         """How many of the biggest indexes nothing is known of, and why."""
         if self.found is None:
             return ""
-        big = [
-            index for many in self.found.by_table.values() for index in many
-            if index.relpages >= LEAST_PAGES
-        ]  # fmt: skip
-        big.sort(key=lambda index: -index.relpages)
+        every = (index for many in self.found.by_table.values() for index in many)
+        big = nlargest(
+            200, (i for i in every if i.relpages >= LEAST_PAGES), key=lambda i: i.relpages
+        )
         unknown = [
-            bloat.why for index in big[:200]
+            bloat.why for index in big
             if (bloat := self.found.estimates.of_index(index)).fraction is None
         ]  # fmt: skip
         if not unknown:
             return ""
-        return f"; of {len(unknown)} of the {min(len(big), 200)} biggest nothing is: {unknown[0]}"
+        return f"; of {len(unknown)} of the {len(big)} biggest nothing is: {unknown[0]}"
 
     # -- keys ----------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from pgtop.advice import Facts, Verdict
 from pgtop.advice.ending import end_sql
-from pgtop.advice.summary import Entry, causes, entries, nothing_found, said
+from pgtop.advice.summary import Cause, Entry, causes, entries, nothing_found, said
 from pgtop.analysis import units
 from pgtop.analysis.workload import Workload
 from pgtop.model.advice import Advice
@@ -65,6 +65,8 @@ class OverviewPane(LivePane):
     def __init__(self) -> None:
         super().__init__()
         self._places: dict[Hashable, int] = {}
+        self._told_of: Verdict | None = None
+        self._lines: tuple[tuple[Entry, ...], tuple[Cause, ...]] = (), ()
 
     def compose(self) -> ComposeResult:
         """Vital signs, a head, the findings, and the one under the cursor."""
@@ -91,12 +93,12 @@ class OverviewPane(LivePane):
         self.query_one("#overview-signs", Lines).show(
             load_line(facts, self.app.size.width),
             *sign_lines(facts, self.app.size.width, SIGN_LINES),
-            cause_line(self._causes(), self.app.size.width),
+            cause_line(self._told()[1], self.app.size.width),
         )
         verdict = self.frame.verdict
         if verdict is None:
             return
-        shown = self._calmly([e for e in entries(verdict.findings) if self._fits(e)])
+        shown = self._calmly([e for e in self._told()[0] if self._fits(e)])
         self.table.empty = self._empty(verdict)
         self.table.show_rows(shown)
         self.head.show(self._head_line(verdict, len(shown)))
@@ -114,9 +116,15 @@ class OverviewPane(LivePane):
         self._places = {entry.key: number for number, entry in enumerate(found)}
         return found
 
-    def _causes(self) -> Any:
+    def _told(self) -> tuple[tuple[Entry, ...], tuple[Cause, ...]]:
+        """The lines and the causes of the verdict: once for each, of 20,000 findings maybe."""
         verdict = self.frame.verdict
-        return () if verdict is None else causes(verdict)
+        if verdict is None:
+            return (), ()
+        if verdict is not self._told_of:
+            self._told_of = verdict
+            self._lines = entries(verdict.findings), causes(verdict)
+        return self._lines
 
     def _fits(self, entry: Entry) -> bool:
         wanted = self.filter_text.lower()
@@ -135,7 +143,7 @@ class OverviewPane(LivePane):
         left: list[tuple[str, Tone]] = [
             (f" {units.plural(many, 'finding')}, worst first" if many else " no finding", "strong")
         ]
-        lines = len(entries(verdict.findings))
+        lines = len(self._told()[0])
         if lines < many:
             left.append((f", in {units.plural(lines, 'line')}", "dim"))
         if self.filter_text:
