@@ -190,7 +190,10 @@ async def test_what_is_recommended_ends_the_finding(
             await _run(any_server, session, name, remedy.sql)
             if any("INDEX" in sql for sql in remedy.sql):
                 any_server.execute("ANALYZE", database=name)
-            after = await _found(collector, session, case.text)
+            for _ in range(5):  # how bad it is hangs on milliseconds, and the machine may be busy
+                after = await _found(collector, session, case.text)
+                if rule not in after or _harmless(after[rule]):
+                    break
             assert rule not in after or _harmless(after[rule]), after[rule].why
             await _run(any_server, session, name, remedy.undo)
             if case.undone:
