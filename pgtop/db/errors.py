@@ -49,6 +49,11 @@ def query_error(
     if state == "42501":
         remedy = grant or _MONITOR.format(role=role)
         return SourceError(f"{what}: {message}", sqlstate=state, remedy=remedy, lasting=True)
+    if state in ("22021", "22P05"):
+        return SourceError(
+            f"{what}: a text in another encoding keeps all from being read: {message}",
+            sqlstate=state,
+        )
     if state == "57014":
         return SourceError(
             f"{what}: no answer within pgtop's own statement_timeout of {timeout_ms / 1000:g} s",

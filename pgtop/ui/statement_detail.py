@@ -36,7 +36,7 @@ def detail_text(
         text.append("\n\n")
         text.append(_counters(detail))
         return text
-    text.append_text(sql_text(view.query or "(text not read yet)"))
+    text.append_text(sql_text(view.query or "(text not read)"))
     if isinstance(detail, SourceError):
         lost = " (no connection)" if isinstance(detail, Disconnected) else ""
         text.append(f"\n\n! {safe(detail.why)}{lost}")

@@ -23,7 +23,7 @@ def share_cell(fraction: float | None) -> Cell:
 def sql_cell(query: str | None, tags: tuple[tuple[str, Tone], ...] = ()) -> Cell:
     """A statement on one line, behind its tags."""
     if query is None:
-        return (*tags, ("(text not read yet)", "dim"))
+        return (*tags, ("(text not read)", "dim"))
     return (*tags, (safe(query[:600]), ""))
 
 

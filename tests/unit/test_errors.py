@@ -30,6 +30,13 @@ def test_only_what_asking_again_cannot_change_is_left_out_for_good(
     assert query_error(error, what="w", role="r").lasting is lasting
 
 
+def test_a_text_in_another_encoding_is_said_before_the_servers_words() -> None:
+    error = psycopg.errors.CharacterNotInRepertoire("invalid byte sequence: 0xe9 0x20 0x2a")
+    refused = query_error(error, what="statementtext", role="r")
+    assert refused.why.startswith("statementtext: a text in another encoding keeps all from")
+    assert not refused.lasting
+
+
 def test_the_limit_that_was_met_is_named_with_its_value() -> None:
     slow = query_error(
         psycopg.errors.QueryCanceled("x"), what="measuring", role="r", timeout_ms=60_000
