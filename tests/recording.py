@@ -18,6 +18,7 @@ from typing import Any
 from pgtop.cli.first import STEADY
 from pgtop.db.queries import QUERIES
 from pgtop.db.query import as_row
+from pgtop.model.index import ColumnStatistics, KeysOf, StatisticsOf, ValuesOf
 from pgtop.model.request import AnswerT, Request
 from pgtop.model.sample import Reading, Sample, SourceError
 from pgtop.model.server import Link
@@ -94,15 +95,23 @@ class Recording:
             round_trips=reading.round_trips,
         )
 
+    def _last(self, kind: type[Any]) -> tuple[Any, ...]:
+        """The rows of the last reading that has them."""
+        found = [r for r in self._readings if isinstance(r.samples.get(kind), Sample)]
+        return found[-1].sample(kind).rows if found else ()
+
     async def ask(self, request: Request[AnswerT]) -> AnswerT:
         """What the test put there for this kind of question; texts are in the recording."""
         if isinstance(request, TextsOf):
-            texts = (
-                [r for r in self._readings if StatementText in r.samples][-1]
-                .sample(StatementText)
-                .rows
-            )
-            return tuple(t for t in texts if t.queryid in request.queryids)  # type: ignore[return-value]
+            texts = self._last(StatementText)
+            return tuple(t for t in texts if t.queryid in request.queryids)  # type: ignore[return-value]  # rows of the type that is asked for
+        if isinstance(request, StatisticsOf):
+            known = self._last(ColumnStatistics)
+            return tuple(c for c in known if c.relid in request.relids)  # type: ignore[return-value]  # as above
+        if isinstance(request, KeysOf):
+            return {}  # type: ignore[return-value]  # names of columns are not in the recording
+        if isinstance(request, ValuesOf):
+            return ()  # type: ignore[return-value]  # nor how far sequences are
         answer = self.answers.get(type(request))
         if answer is None:
             raise SourceError("not in the recording")
