@@ -170,7 +170,41 @@ async def test_paused_replay_is_lag_there_and_named_here(
         assert there.findings() == {}
 
 
-async def test_a_slot_that_nobody_uses_and_then_loses_its_wal(primary: TestServer) -> None:
+async def until_kept(primary: TestServer, slot: str) -> None:
+    """The slot needs nothing of what was written until now."""
+    with primary.connect() as conn:
+        row = conn.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
+        assert row is not None
+        for _ in range(1_000):
+            if conn.execute(
+                "SELECT restart_lsn >= %s::pg_lsn FROM pg_replication_slots WHERE slot_name = %s",
+                (*row, slot),
+            ).fetchone() == (True,):
+                return
+            await asyncio.sleep(0.02)
+    raise AssertionError(f"slot {slot} does not move")
+
+
+async def keep_for_slots(primary: TestServer, size: str) -> None:
+    """Set max_slot_wal_keep_size; new sessions and the next checkpoint go by it."""
+    primary.execute(
+        f"ALTER SYSTEM SET max_slot_wal_keep_size = '{size}'", "SELECT pg_reload_conf()"
+    )
+    for _ in range(1_000):
+        with primary.connect() as conn:
+            if conn.execute(
+                "SELECT current_setting('max_slot_wal_keep_size') = %s", (size,)
+            ).fetchone() == (True,):
+                break
+        await asyncio.sleep(0.02)
+    else:
+        raise AssertionError("the server did not reload its settings")
+    primary.execute("SELECT pg_sleep(0.2)", "CHECKPOINT")
+
+
+async def test_a_slot_that_nobody_uses_and_then_loses_its_wal(
+    primary: TestServer, follower: StandbyServer
+) -> None:
     primary.execute("SELECT pg_create_physical_replication_slot('gone', true)")
     try:
         async with watching(primary.dsn()) as here:
@@ -180,19 +214,15 @@ async def test_a_slot_that_nobody_uses_and_then_loses_its_wal(primary: TestServe
             found = here.findings()["replication.slot_inactive"]
             assert found.subject.name == "gone"
             assert int(found.evidence["retained_bytes"] or 0) >= 256 * MIB
-            primary.execute(
-                "ALTER SYSTEM SET max_slot_wal_keep_size = '32MB'", "SELECT pg_reload_conf()",
-                "SELECT pg_sleep(0.2)", "CHECKPOINT",
-            )  # fmt: skip
+            await until_kept(primary, "follower")  # else it is lost with the other
+            await keep_for_slots(primary, "32MB")
             await here.read()
             assert "is lost" in here.findings()["replication.slot_inactive"].title
             (row,) = [row for row in here.rows(Slot) if row.slot_name == "gone"]
             assert row.lost
     finally:
-        primary.execute(
-            "SELECT pg_drop_replication_slot('gone')",
-            "ALTER SYSTEM RESET max_slot_wal_keep_size", "SELECT pg_reload_conf()",
-        )  # fmt: skip
+        primary.execute("SELECT pg_drop_replication_slot('gone')")
+        await keep_for_slots(primary, "-1")
 
 
 async def test_a_consumer_of_changes_that_confirms_nothing(primary: TestServer) -> None:
