@@ -21,7 +21,7 @@ from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.waits import Waits
 from pgtop.analysis.workload import Workload
 from pgtop.model.sample import Reading, Sample, SourceError
-from pgtop.model.server import Server
+from pgtop.model.server import Link, Server
 
 Samples = Mapping[type[Any], Sample[Any]]
 
@@ -40,6 +40,10 @@ class Derived(Protocol):
 DERIVED: tuple[type[Derived], ...] = (
     Pulse, Connections, Blocks, Waits, Workload, VacuumState, Usage, WalFlow, IoFlow, Estimates,
 )  # fmt: skip
+
+
+LASTING: frozenset[type[Any]] = frozenset({Server, Link})
+"""Facts of the session: they hold until there is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,8 @@ class Board:
             self.derived.clear()
             self.restarts += 1
         self.epoch = found.epoch
-        self.samples.update(reading.samples)
+        for kind, sample in reading.samples.items():
+            self._hold(kind, sample)
         self.derived.update(found.derived)
         self.reading = replace(reading, samples={})  # its figures; the rows are in `samples`
         self._let_go(reading.samples.keys())
@@ -105,6 +110,18 @@ class Board:
         self.samples[row_type] = sample
         self.derived.update(_derived(self.derived, {row_type: sample}, self.samples))
         self._let_go({row_type})
+
+    def _hold(self, kind: type[Any], sample: Sample[Any] | SourceError) -> None:
+        """What came takes the last's place; but what the session is does not change with a
+        lock that one reading of it met."""
+        held = self.samples.get(kind)
+        if isinstance(sample, SourceError) and held is not sample:
+            if kind in LASTING and isinstance(held, Sample) and not sample.lasting:
+                return
+            sample.rows_at = held.taken_at if isinstance(held, Sample) else None
+            if isinstance(held, SourceError):
+                sample.rows_at = held.rows_at
+        self.samples[kind] = sample
 
     def _let_go(self, kinds: Iterable[type[Any]]) -> None:
         for kind in Workload.HOLDS.intersection(kinds):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -105,12 +106,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         from pgtop.cli.screen import run
 
-        return run(options)
+        status = run(options)
+        _let_go()
+        return status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+
+
+def _let_go() -> None:
+    """What a terminal that is gone did not take is dropped: Python, failing to write it at its
+    very end, would put a status of its own (120) in place of ours."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _version() -> str:

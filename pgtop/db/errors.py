@@ -88,12 +88,17 @@ def is_connection_lost(error: BaseException) -> bool:
     return state is None or state in _CONNECTION_LOST or state.startswith("08")
 
 
+_LIBPQ = re.compile(r"^(?:consuming input|sending query|flushing|the connection is) failed: ")
+"""What libpq was at when the link went says nothing to a reader."""
+
+
 def said(error: BaseException) -> str:
     """The server's own words: one line, harmless, without secrets."""
     text = ""
     if isinstance(error, psycopg.Error):
         text = error.diag.message_primary or ""
     text = text or (str(error).strip().split("\n")[0]) or type(error).__name__
+    text = _LIBPQ.sub("", text)
     return mask_passwords(safe(text))[:400]
 
 

@@ -26,8 +26,11 @@ class SourceError(Exception):
 
     `sqlstate` is the server's code where it gave one. `remedy` is the least SQL that
     would make the reading possible (a GRANT, a CREATE EXTENSION), or None. `lasting`
-    means that asking again changes nothing until somebody acts.
+    means that asking again changes nothing until somebody acts. `rows_at` is when the last
+    rows came that this stands in for (the server's clock), None where none ever did.
     """
+
+    rows_at: float | None = None
 
     def __init__(
         self,
@@ -42,6 +45,11 @@ class SourceError(Exception):
         self.sqlstate = sqlstate
         self.remedy = remedy
         self.lasting = lasting
+
+    @property
+    def passing(self) -> bool:
+        """Whether there were rows before it and the next reading may bring some again."""
+        return self.rows_at is not None and not self.lasting and self.remedy is None
 
 
 class Disconnected(SourceError):

@@ -51,7 +51,14 @@ def header_lines(
     urgent = not status.connected or status.frozen_at is not None or status.asked_at is not None
     costs: Pieces = () if urgent else ((f"  {_cost(ms_per_s, board.reading, wide=wide)}", "dim"),)
     right = (*state(status, now, interval), *costs, (" ", ""))
-    signs = vital_signs(_row(board, Vitals), board.derived.get(Pulse, Pulse()), wide=wide)
+    if urgent:
+        where = _fitting([(piece,) for piece in where], width - _size(right))
+    unread = board.samples.get(Vitals)
+    if isinstance(unread, SourceError):
+        signs: Sequence[Pieces] = (((f" ! {unread.why}", "warning"),),)
+    else:
+        pulse = board.derived.get(Pulse, Pulse())
+        signs = vital_signs(_row(board, Vitals), pulse, wide=wide)
     if wide:
         return (Line(where, right, urgent), Line(_fitting(signs, width)))
     room = width - _size(where) - _size(right)
@@ -109,14 +116,14 @@ def state(status: Status, now: float, interval: float) -> Pieces:
     age = None if status.read_at is None else now - status.read_at
     old = "" if age is None else f"data {units.age(age)} old"
     if not status.connected:
-        again = ""
         if status.asked_at is not None:
-            again = ", trying again …"
+            again = "trying again …"
         elif status.retry_at is not None:
-            again = f", again in {max(0.0, status.retry_at - now):.0f} s"
+            again = f"again in {max(0.0, status.retry_at - now):.0f} s"
         else:
-            again = ", R tries again"
-        return ((f"‼ {status.why}{again}  {old}".rstrip(), "critical"),)
+            again = "R tries again"
+        # the longest comes last: what a narrow screen cuts is the end of the reason
+        return ((f"‼ {', '.join(filter(None, (old, again)))}: {status.why}", "critical"),)
     if status.frozen_at is not None:
         return ((f"frozen, {old} (space goes on)", "notice"),)
     waited = 0.0 if status.asked_at is None else now - status.asked_at

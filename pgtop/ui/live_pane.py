@@ -11,9 +11,10 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from pgtop.advice import Facts
+from pgtop.analysis import units
 from pgtop.model.finding import Finding, Remedy, Subject
 from pgtop.model.sample import SourceError
-from pgtop.ui.lines import Lines
+from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_table import LiveTable
 from pgtop.ui.schedule import Lanes
 
@@ -122,7 +123,14 @@ class LivePane(Vertical):
         """The cursor is on the row that a finding led to: a pane may open it."""
 
     def say_unreadable(self, error: SourceError) -> None:
-        """In place of rows: why there are none, and what would help."""
+        """In place of rows: why there are none, and what would help. Where there were rows, and
+        the next reading may bring some again, the last ones stay, grey, with their age."""
+        reading = self.frame.schedule.board.reading
+        if error.passing and error.rows_at and self.table.row_count and reading:
+            self.table.set_stale(True)
+            age = units.age(reading.taken_at - error.rows_at)
+            self.head.show(Line(((f" ! {error.why}; rows of {age} ago", "warning"),)))
+            return
         self.remedy = error.remedy
         help_ = f"\n{error.remedy}  (y copies)" if error.remedy else ""
         self.table.empty = f"{error.why}{help_}"

@@ -9,6 +9,7 @@ import gc
 import time
 
 from textual import events
+from textual._styles_cache import StylesCache
 from textual.app import App
 
 FIRST_S = 6.0
@@ -58,6 +59,7 @@ class Tidying(App[int]):
         if began - self._key_at < PAUSE_S and began - self._due_at < LATEST_S:
             self.set_timer(AGAIN_S, self.tidy)
             return
+        forget_removed()
         gc.collect()
         if not gc.get_freeze_count():
             gc.freeze()  # modules and the first widgets stay: they need not be looked at again
@@ -66,6 +68,15 @@ class Tidying(App[int]):
         wait = max(EVERY_S, SHARE * took)
         self._due_at = time.monotonic() + wait
         self.set_timer(wait, self.tidy)
+
+
+def forget_removed() -> None:
+    """Let go of the lines of widgets that are gone: Textual (8.2) remembers two colours for each
+    of the last 1,024 widgets that were drawn, by a key that holds all lines they drew. Details
+    that somebody opens and closes for an hour were 6 MB (Textualize/textual#6665, open)."""
+    remembered = getattr(StylesCache.get_inner_outer, "cache_clear", None)
+    if remembered is not None:
+        remembered()
 
 
 def give_back() -> None:

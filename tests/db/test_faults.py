@@ -12,7 +12,7 @@ import psutil
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from pgtop.db.collector import Collector
+from pgtop.db.collector import RETRY_LOCKED_S, Collector
 from pgtop.db.queries import QUERIES
 from pgtop.model.sample import Disconnected, Reading, Sample, SourceError
 from pgtop.model.server import Server, Vitals
@@ -228,8 +228,12 @@ async def test_a_locked_catalogue_relation_costs_its_own_readings(victim: TestSe
             assert isinstance(reading.samples[Vitals], Sample)
             again = await collector.read(list(QUERIES))
             assert again.round_trips == 1, "what met a lock is left out for a while"
+            await asyncio.sleep(RETRY_LOCKED_S)
+            again = await collector.read(list(QUERIES))
+            assert again.round_trips == 2, "one is tried for all"
             holder.execute("ROLLBACK")
-        collector.forget_refusals()
+        await asyncio.sleep(RETRY_LOCKED_S)
+        await collector.read(list(QUERIES))
         healed = await collector.read(list(QUERIES))
         assert not [e for e in healed.samples.values() if getattr(e, "sqlstate", None) == "55P03"]
 

@@ -10,6 +10,7 @@ import pytest
 
 from pgtop.model.plan_request import PlanOf
 from pgtop.model.sample import SourceError
+from pgtop.model.server import Server, Vitals
 from pgtop.model.session import Ended, EndOf, LockHolder, Prepared, Session
 from tests.factories import counters, link, server, vitals
 from tests.ui.driving import app_of, read_again, running, screen_text
@@ -233,3 +234,30 @@ async def test_hidden_sessions_are_no_all_clear() -> None:
         await pilot.press("w")
         await pilot.pause()
         assert "no session whom this role may see was at work; 1 are hidden" in screen_text(pilot)
+
+
+async def test_a_reading_that_met_a_lock_leaves_the_last_rows_in_grey_with_their_age() -> None:
+    served = source()
+    async with running(served, first_pane="activity", size=(140, 30)) as pilot:
+        table = app_of(pilot).panes["activity"].table
+        await read_again(pilot)
+        rows, name = table.row_count, server().database
+        for kind in (Session, Server, Vitals):
+            served.errors[kind] = SourceError(
+                f"{kind.__name__.lower()}: locked; pgtop waited", sqlstate="55P03"
+            )
+        for _ in range(3):
+            await read_again(pilot)
+        shown = screen_text(pilot)
+        assert (table.row_count, table.stale) == (rows, True)
+        assert "! session: locked; pgtop waited; rows of 6 s ago" in shown
+        assert "! vitals: locked; pgtop waited" in shown
+        assert name in shown.split("\n")[0]
+        assert "└ 11" in shown
+        served.errors.clear()
+        await read_again(pilot)
+        assert not table.stale
+        assert "locked; pgtop waited" not in screen_text(pilot)
+        served.errors[Session] = SourceError("permission denied", sqlstate="42501", lasting=True)
+        await read_again(pilot)
+        assert table.row_count == 0

@@ -18,7 +18,7 @@ import pytest
 from tests.hostile import CORPUS
 from tests.servers import TestServer
 from tests.terminal.outer import until
-from tests.ui.test_pty import Program
+from tests.terminal.program import Program
 
 KEYS = int(os.environ.get("PGTOP_FUZZ_KEYS", "500"))
 """Ten thousand take some minutes."""

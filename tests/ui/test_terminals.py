@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import TestServer
-from tests.ui.test_pty import LEFT, Program
+from tests.terminal.program import LEFT, Program
 
 TRUE = re.compile(rb"\x1b\[[0-9;]*[34]8;2;")
 OF_256 = re.compile(rb"\x1b\[[0-9;]*[34]8;5;")

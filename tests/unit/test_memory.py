@@ -1,10 +1,14 @@
-"""Freed memory goes back to the system, where its C library can."""
+"""Freed memory goes back to the system, where its C library can; nothing is kept without use."""
 
+import gc
 import sys
+import weakref
 
 import pytest
+from textual._styles_cache import StylesCache
+from textual.color import Color
 
-from pgtop.ui.memory import AGAIN_S, LATEST_S, PAUSE_S, SHARE, Tidying, give_back
+from pgtop.ui.memory import AGAIN_S, LATEST_S, PAUSE_S, SHARE, Tidying, forget_removed, give_back
 
 
 def _resident_mb() -> float:
@@ -55,3 +59,15 @@ def test_cycles_are_looked_for_in_a_pause(monkeypatch: pytest.MonkeyPatch) -> No
     app._key_at = now
     app.tidy()
     assert len(looked) == 2, "who types all the time waits once"
+
+
+def test_widgets_that_are_gone_leave_no_lines_behind() -> None:
+    drawn = StylesCache()
+    drawn.get_inner_outer(Color(0, 0, 0), Color(9, 9, 9))
+    held = weakref.ref(drawn)
+    del drawn
+    gc.collect()
+    assert held() is not None, "Textual lets go of it by itself: nothing to do here"
+    forget_removed()
+    gc.collect()
+    assert held() is None

@@ -168,6 +168,9 @@ class QueriesPane(StatementAsking):
         return "GRANT pg_monitor"
 
     def _say_missing(self, error: SourceError) -> None:
+        if error.passing:
+            self.say_unreadable(error)
+            return
         missing = error.lasting and error.sqlstate is None
         elsewhere = ""
         if self._found:
