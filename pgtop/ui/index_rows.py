@@ -166,7 +166,7 @@ def index_columns() -> tuple[Column[IndexRow], ...]:
                sort=_SORTABLE, from_width=90),
         Column("hit", "hit", _hit_cell, 6, sort=_SORTABLE, descending=False, from_width=140),
         Column("index", "index", _name_cell, 24, "left", _SORTABLE, descending=False,
-               frozen=True, flex=True),
+               frozen=True, flex=True, names=True),
     )  # fmt: skip
 
 
@@ -305,7 +305,7 @@ def table_columns() -> tuple[Column[TableRow], ...]:
         Column("dead", "dead", lambda r: units.count(r.table.n_dead_tup), 8, sort=_SORTABLE),
         Column("hit", "hit", _table_hit, 6, from_width=130),
         Column("table", "table", _table_name, 24, "left",
-               _SORTABLE, descending=False, frozen=True, flex=True),
+               _SORTABLE, descending=False, frozen=True, flex=True, names=True),
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from textual.widget import Widget
 
 from pgtop.terminal.safe import safe
 from pgtop.ui.table_columns import TONES, Cell, Column, Placed, in_order, placed, scrolling
-from pgtop.ui.table_text import clean, clip, fit
+from pgtop.ui.table_text import clean, clip, clip_middle, fit
 
 RowT = TypeVar("RowT")
 
@@ -405,7 +405,7 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
             room = width - 1
             content = column.cell(row)
             pieces = ((content, ""),) if isinstance(content, str) else content
-            self._add(segments, pieces, room, column.align, base, plain_tones=self.stale)
+            self._add(segments, pieces, room, column, base)
             segments.append(Segment(" ", base))
         return self._strip(segments, base)
 
@@ -414,26 +414,25 @@ class LiveTable(Widget, Generic[RowT], can_focus=True):
         segments: list[Segment],
         pieces: Sequence[tuple[str, Any]],
         room: int,
-        align: str,
+        column: Column[RowT],
         base: Style,
-        *,
-        plain_tones: bool,
     ) -> None:
         cleaned = [(self._clean(text), tone) for text, tone in pieces]
         used = sum(cell_len(text) for text, _ in cleaned)
-        if align == "right" and used < room:
+        if column.align == "right" and used < room:
             segments.append(Segment(" " * (room - used), base))
         left = room
         for text, tone in cleaned:
             size = cell_len(text)
             if size > left:
-                text, size = clip(text, left, plain=self._ascii), left
-            style = base if plain_tones or not tone else base + self._style(tone)
+                cut = clip_middle if column.names and not tone else clip
+                text, size = cut(text, left, plain=self._ascii), left
+            style = base if self.stale or not tone else base + self._style(tone)
             segments.append(Segment(text, style))
             left -= size
             if left <= 0:
                 break
-        if align == "left" and left > 0:
+        if column.align == "left" and left > 0:
             segments.append(Segment(" " * left, base))
 
     def _strip(self, segments: list[Segment], base: Style) -> Strip:

@@ -43,6 +43,10 @@ class Column(Generic[RowT]):
     flex: bool = False
     """Takes the width that is left; `width` is its least."""
 
+    names: bool = False
+    """Its plain pieces are names: one that does not fit loses its middle, for names of one
+    family (partitions, what ORMs make up) differ at their ends."""
+
     from_width: int = 0
     """Hidden where the table is narrower than this."""
 

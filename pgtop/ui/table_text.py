@@ -29,3 +29,13 @@ def clip(text: str, room: int, *, plain: bool) -> str:
     if room <= 0:
         return ""
     return set_cell_size(set_cell_size(text, room - 1).rstrip() + ("~" if plain else "…"), room)
+
+
+def clip_middle(text: str, room: int, *, plain: bool) -> str:
+    """`text` in exactly `room` cells, what is left out between its halves marked."""
+    if room < 8 or cell_len(text) <= room:
+        return fit(text, room, "left", plain=plain)
+    end, behind = len(text), room // 2
+    while behind > 0 and (size := cell_len(text[end - 1])) <= behind:
+        end, behind = end - 1, behind - size
+    return set_cell_size(clip(text, room - cell_len(text[end:]), plain=plain) + text[end:], room)

@@ -79,7 +79,7 @@ def columns() -> tuple[Column[VacuumRow], ...]:
         Column("options", "options", _options, width=7, align="left", from_width=128),
         Column("state", "state", _state, width=14, align="left",
                sort=lambda r: r.case.word if r.case else None, descending=False),
-        Column("table", "table", _label, width=18, align="left", flex=True,
+        Column("table", "table", _label, width=18, align="left", flex=True, names=True,
                sort=lambda r: r.case.seen.label if r.case else None, descending=False),
     )  # fmt: skip
 
