@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from rich.cells import cell_len
+
 from pgtop.model.finding import Finding, Severity
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.ui.header import FULL_WIDTH
@@ -31,18 +33,32 @@ def badges(findings: Iterable[Finding]) -> dict[str, tuple[str, Tone]]:
 
 
 def tab_line(chosen: str | None, marks: Mapping[str, tuple[str, Tone]], width: int) -> Line:
-    """All tabs with their digits; `marks` by the tab's name."""
+    """All tabs with their digits; `marks` by the tab's name. Where their names do not fit, the
+    others' digits have to do."""
+    if width >= FULL_WIDTH:
+        return Line(_tabs(chosen, marks, {pane.NAME: pane.TITLE for pane in PANES}, "  "))
+    short = {pane.NAME: pane.SHORT for pane in PANES}
+    pieces = _tabs(chosen, marks, short, " ")
+    if sum(cell_len(text) for text, _ in pieces) > width:
+        pieces = _tabs(chosen, marks, {name: short[name] for name in short if name == chosen}, " ")
+    return Line(pieces)
+
+
+def _tabs(
+    chosen: str | None,
+    marks: Mapping[str, tuple[str, Tone]],
+    titles: Mapping[str, str],
+    gap: str,
+) -> tuple[tuple[str, Tone], ...]:
     pieces: list[tuple[str, Tone]] = [(" ", "")]
     for pane in PANES:
-        title = pane.TITLE if width >= FULL_WIDTH else pane.SHORT
-        mark = marks.get(pane.NAME)
-        name = f"{pane.DIGIT} {title}"
+        name = f"{pane.DIGIT} {titles.get(pane.NAME, '')}".rstrip()
         here = chosen == pane.NAME
         pieces.append((f"[{name}]" if here else name, "key" if here else "dim"))
-        if mark is not None:
+        if mark := marks.get(pane.NAME):
             pieces.append(mark)
-        pieces.append(("  " if width >= FULL_WIDTH else " ", ""))
-    return Line(tuple(pieces))
+        pieces.append((gap, ""))
+    return tuple(pieces)
 
 
 def key_line(shown: Sequence[tuple[str, str]], width: int) -> Line:

@@ -81,13 +81,13 @@ WIDE = 110
 
 def columns(width: int) -> tuple[Column[TrayRow], ...]:
     """What would happen now, what happened, the statement, and why."""
-    lock, state = (24, 27) if width >= WIDE else (22, 15)
+    lock, state = (24, 27) if width >= WIDE else (22, 15) if width >= 80 else (18, 15)
     return (
         Column("mark", " ", lambda r: "x" if r.marked else " ", 1, "left"),
         Column("lock", "lock now", _lock, lock, "left", lambda r: r.outlook and r.outlook.text,
                descending=False),
         Column("state", "state", _state, state, "left", lambda r: r.applied and r.applied.text,
-               descending=False),
+               descending=False, from_width=80),
         Column("rule", "why", lambda r: r.entry.rule, 20, "left", lambda r: r.entry.rule,
                descending=False, from_width=130),
         Column("kept", "kept", lambda r: units.age(r.added_s), 6, sort=lambda r: r.added_s,
