@@ -8,6 +8,7 @@ import ctypes
 import gc
 import time
 
+from rich import cells
 from textual import events
 from textual._styles_cache import StylesCache
 from textual.app import App
@@ -59,7 +60,7 @@ class Tidying(App[int]):
         if began - self._key_at < PAUSE_S and began - self._due_at < LATEST_S:
             self.set_timer(AGAIN_S, self.tidy)
             return
-        forget_removed()
+        forget_drawn()
         gc.collect()
         if not gc.get_freeze_count():
             gc.freeze()  # modules and the first widgets stay: they need not be looked at again
@@ -70,13 +71,18 @@ class Tidying(App[int]):
         self.set_timer(wait, self.tidy)
 
 
-def forget_removed() -> None:
-    """Let go of the lines of widgets that are gone: Textual (8.2) remembers two colours for each
-    of the last 1,024 widgets that were drawn, by a key that holds all lines they drew. Details
-    that somebody opens and closes for an hour were 6 MB (Textualize/textual#6665, open)."""
-    remembered = getattr(StylesCache.get_inner_outer, "cache_clear", None)
-    if remembered is not None:
-        remembered()
+def forget_drawn() -> None:
+    """Let go of what only drawing remembered.
+
+    Textual (8.2) keeps two colours for each of the last 1,024 widgets by a key that holds all
+    lines they drew: details that somebody opened and closed for an hour were 6 MB
+    (Textualize/textual#6665, open). Rich keeps the widths of 4,096 texts, numbers for the most
+    part that do not come again: 1 MB.
+    """
+    for remembering in (StylesCache.get_inner_outer, cells.cached_cell_len):
+        forget = getattr(remembering, "cache_clear", None)
+        if forget is not None:
+            forget()
 
 
 def give_back() -> None:

@@ -81,7 +81,7 @@ class StatementAsking(LivePane):
             return
         detail = self._detail if self._detail_key == view.key else None
         workload = self.facts.derived.get(Workload)
-        history = workload.history.get(view.key, ()) if workload else ()
+        history = workload.points(view.key) if workload else ()
         text = detail_text(view, detail, history, self._findings(view))
         found.first().show(self._advice.get(view.key, Text()) + text)
 

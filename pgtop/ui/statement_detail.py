@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.text import Text
 
 from pgtop.analysis import units
@@ -16,7 +18,7 @@ from pgtop.ui.text import sql_text
 def detail_text(
     view: StatementView,
     detail: StatementDetail | SourceError | None,
-    history: tuple[tuple[float, float, float], ...],
+    history: Sequence[tuple[float, float, float]],
     findings: list[str],
 ) -> Text:
     """Everything about one statement."""

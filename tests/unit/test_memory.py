@@ -8,7 +8,7 @@ import pytest
 from textual._styles_cache import StylesCache
 from textual.color import Color
 
-from pgtop.ui.memory import AGAIN_S, LATEST_S, PAUSE_S, SHARE, Tidying, forget_removed, give_back
+from pgtop.ui.memory import AGAIN_S, LATEST_S, PAUSE_S, SHARE, Tidying, forget_drawn, give_back
 
 
 def _resident_mb() -> float:
@@ -68,6 +68,6 @@ def test_widgets_that_are_gone_leave_no_lines_behind() -> None:
     del drawn
     gc.collect()
     assert held() is not None, "Textual lets go of it by itself: nothing to do here"
-    forget_removed()
+    forget_drawn()
     gc.collect()
     assert held() is None

@@ -18,6 +18,6 @@ def test_every_tab_is_in_view(width: int, chosen: str) -> None:
     for marks in (MARKS, {}):
         text = "".join(piece for piece, _ in tab_line(chosen, marks, width).left)
         assert cell_len(text.rstrip()) <= width
-        (pane,) = (pane for pane in PANES if pane.NAME == chosen)
+        (pane,) = (pane for pane in PANES if chosen == pane.NAME)
         assert f"[{pane.DIGIT} {pane.SHORT}]" in text
         assert all(other.DIGIT in text for other in PANES)

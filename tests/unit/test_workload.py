@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pgtop.analysis.workload import NOTHING, Workload, delta
+from pgtop.analysis.workload import HISTORY_KEPT, NOTHING, Workload, delta
 from pgtop.model.sample import Sample
 from pgtop.model.statement import Running, Statement, StatementText
 from tests.factories import STARTED, statement, text
@@ -61,6 +61,17 @@ def test_a_statement_that_did_not_change_keeps_its_object() -> None:
     assert workload.now is not None
     assert workload.now.rows[10, 5, 1, True] is workload.previous.rows[10, 5, 1, True]
     assert workload.window("interval").delta((10, 5, 1, True)) is NOTHING
+
+
+def test_the_history_of_a_statement_is_bounded_and_leaves_idle_intervals_out() -> None:
+    ran = [statement(1, calls=10 * n, total_exec_time=60.0 * n) for n in range(HISTORY_KEPT + 9)]
+    workload = after(*((row,) for row in (*ran, ran[-1])))
+    points = workload.points((10, 5, 1, True))
+    assert len(points) == HISTORY_KEPT
+    last = STARTED + 100 + 2 * (len(ran) - 1)
+    assert points[-1] == (last, 30.0, 5.0)
+    assert points[0] == (last - 2 * (HISTORY_KEPT - 1), 30.0, 5.0)
+    assert workload.points((10, 5, 2, True)) == []
 
 
 def test_the_mark_is_a_base_of_its_own() -> None:
