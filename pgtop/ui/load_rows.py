@@ -82,10 +82,13 @@ def load_columns() -> tuple[Column[LoadRow], ...]:
     """Class and statements, their share, how it went."""
     return (
         Column("class", "waits for", _class, 11, "left", frozen=True),
-        Column("active", "active", lambda r: units.significant(r.average), 7),
-        Column("share", "share", lambda r: share_cell(r.fraction), 15, "left", from_width=70),
+        Column("active", "active", lambda r: units.significant(r.average), 7,
+               means="sessions at work at a time, averaged: 1 is one busy all the time"),
+        Column("share", "share", lambda r: share_cell(r.fraction), 15, "left", from_width=70,
+               means="of all of them"),
         Column("series", "oldest … now", lambda r: ((sparkline(r.series, SPARKS), "bar"),),
-               SPARKS, "left", from_width=110),
+               SPARKS, "left", from_width=110,
+               means="how it went, the highest bar the most"),
         Column("statement", "statement", _statement, 30, "left", flex=True),
     )  # fmt: skip
 

@@ -64,15 +64,62 @@ def columns(
         return tree_cell(view, node, node.number in folded, marked=found(node))
 
     return (
-        Column("share", f"{name} %", share, width=7),
+        Column(
+            "share",
+            f"{name} %",
+            share,
+            width=7,
+            means="of the whole plan that the node itself takes",
+        ),
         Column("bar", "", bar, width=8, from_width=100),
-        Column("total", "total", view.total_text, width=9, from_width=90),
-        Column("own", "self", lambda n: view.own_text(n, meant), width=9),
-        Column("rows", "rows", view.rows_text, width=9),
-        Column("est", "est", estimate, width=7),
-        Column("loops", "loops", view.loops_text, width=8, from_width=80),
-        Column("drop", "drop", drop, width=6, from_width=110),
-        Column("blocks", "blocks", view.blocks_text, width=8, from_width=120),
+        Column(
+            "total",
+            "total",
+            view.total_text,
+            width=9,
+            from_width=90,
+            means="node and all below it, all loops together",
+        ),
+        Column(
+            "own",
+            "self",
+            lambda n: view.own_text(n, meant),
+            width=9,
+            means="the node without what is below it, all loops together",
+        ),
+        Column(
+            "rows",
+            "rows",
+            view.rows_text,
+            width=9,
+            means="rows of all loops together; EXPLAIN prints those of one",
+        ),
+        Column(
+            "est",
+            "est",
+            estimate,
+            width=7,
+            means=(
+                "how far off the planner was: ↓ it thought of so many times fewer rows, ↑ of more"
+            ),
+        ),
+        Column("loops", "loops", view.loops_text, width=8, from_width=80, means="how often it ran"),
+        Column(
+            "drop",
+            "drop",
+            drop,
+            width=6,
+            from_width=110,
+            means="share of the rows read that its filter threw away",
+        ),
+        Column(
+            "blocks",
+            "blocks",
+            view.blocks_text,
+            width=8,
+            from_width=120,
+            means="blocks touched, with BUFFERS",
+        ),
         Column("plan", "plan", tree, width=24, align="left", frozen=True, flex=True),
     )
 

@@ -395,10 +395,13 @@ def columns() -> tuple[Column[Row], ...]:
                descending=False, frozen=True),
         Column("state", "state", lambda r: ((r.state, _tone(r)),), 25, "left",
                lambda r: r.state, descending=False),
-        Column("bytes", "behind/kept", _bytes, 11, sort=lambda r: r.bytes),
+        Column("bytes", "behind/kept", _bytes, 11, sort=lambda r: r.bytes,
+               means="how far behind it is, or how much it keeps"),
         Column("lag", "seconds", lambda r: units.NOTHING if r.lag_s is None
-               else units.seconds(r.lag_s), 12, sort=lambda r: r.lag_s),
-        Column("change", "change/s", _change, 10, sort=lambda r: r.per_s, from_width=100),
+               else units.seconds(r.lag_s), 12, sort=lambda r: r.lag_s,
+               means="the same in time, where it is known"),
+        Column("change", "change/s", _change, 10, sort=lambda r: r.per_s, from_width=100,
+               means="how fast that grows or shrinks"),
         Column("said", " ", lambda r: ((r.said, "dim"),), 20, "left", flex=True,
                from_width=100),
     )  # fmt: skip

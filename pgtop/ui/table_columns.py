@@ -50,6 +50,9 @@ class Column(Generic[RowT]):
     from_width: int = 0
     """Hidden where the table is narrower than this."""
 
+    means: str = ""
+    """What it says, for the help; nothing where the title says it."""
+
 
 Placed = tuple[tuple[Column[RowT], int, int], ...]
 """(column, x, width) of the columns in view; a width holds one blank behind the text."""

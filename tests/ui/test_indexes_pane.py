@@ -252,3 +252,11 @@ async def test_a_screen_too_small_to_see_takes_no_key_but_those_that_leave() -> 
         assert getattr(pane, "mode") == "all"  # noqa: B009
         await pilot.press("q")
     assert app_of(pilot).return_code == 0
+
+
+async def test_help_says_what_columns_mean_and_which_need_a_wider_screen() -> None:
+    async with running(shop(), first_pane="indexes", size=(80, 50)) as pilot:
+        await pilot.press("question_mark")
+        shown = " ".join(" ".join(line.split()) for line in screen_text(pilot).split("\n"))
+        assert "what REINDEX would free, estimated from statistics" in shown
+        assert "share of its blocks that were found in shared_buffers (from 140 columns on)" in shown

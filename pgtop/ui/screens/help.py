@@ -1,7 +1,8 @@
-"""All keys, from the bindings themselves."""
+"""All keys, from the bindings themselves, and what the columns say, from the columns."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -68,10 +69,27 @@ class HelpScreen(ModalScreen[None]):
                 text.append(f"  {keys:<22}", "bold")
                 text.append(f"{what}\n")
             text.append("\n")
+            if node is self._pane:
+                text.append_text(self._columns())
         text.append("Tab goes into the detail below a table, arrows scroll it; Tab comes back.\n")
         text.append("‼ critical  ! warning  · notice   – nothing  ? not known  ≈ estimated\n")
         text.append("Esc closes this.")
         return text
+
+    def _columns(self) -> Text:
+        """What the columns of the tab's present view say, those too for which it is too narrow."""
+        text = Text()
+        assert self._pane is not None
+        width = self._pane.table.size.width
+        for column in self._pane.table.columns:
+            if column.means:
+                text.append(f"  {column.title:<16}", "bold")
+                room = (
+                    f" (from {column.from_width} columns on)" if column.from_width > width else ""
+                )
+                wrapped = textwrap.wrap(column.means + room, 52)
+                text.append(f"\n{' ' * 18}".join(wrapped) + "\n")
+        return Text.assemble(("Its columns\n", "bold"), text, "\n") if text else text
 
     def action_close(self) -> None:
         """Back to the tab."""
