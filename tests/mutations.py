@@ -51,10 +51,10 @@ MUTATIONS = (
              "tests/db/test_collector.py::test_without_rights_rows_are_hidden_not_missing"
              " tests/unit/test_workload.py tests/ui/test_queries_pane.py"),
     Mutation("what is refused is not asked again", "22", "pgtop/db/collector.py",
-             "            if refused is not None and row_type is not probe", "            if False",
+             "            if row_type in refused:", "            if False:",
              "tests/db/test_collector.py::test_what_is_refused_is_not_asked_again"),
-    Mutation("one waits for a lock for all", "26", "pgtop/db/collector.py",
-             "wait, self._probe_at = float(\"inf\")", "wait, self._probe_at = 0.0",
+    Mutation("one waits for a lock for all", "26", "pgtop/db/refusals.py",
+             "until, self._probe_at = float(\"inf\")", "until, self._probe_at = 0.0",
              "tests/db/test_faults.py -k locked_catalogue"),
     Mutation("the last rows stay behind a lock", "26", "pgtop/analysis/derived.py",
              "sample.rows_at = held.taken_at if isinstance(held, Sample) else None",

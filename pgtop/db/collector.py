@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -26,23 +26,15 @@ from pgtop.db.errors import (
 from pgtop.db.pgbouncer import Console
 from pgtop.db.queries import QUERIES
 from pgtop.db.query import Catalog, as_row
+from pgtop.db.refusals import Refusals
 from pgtop.model.pool import POOL_TYPES
 from pgtop.model.request import AnswerT, Request
 from pgtop.model.sample import Disconnected, Reading, Sample, SourceError
 from pgtop.model.server import Link
 
-RETRY_REFUSED_S = 30.0
-"""A query that timed out is left out for this long."""
-
-RETRY_LOCKED_S = 2.0
-"""Of those that met a lock one is tried so often, in turn, for its lock_timeout: a locked
-catalogue costs twenty queries no more than one. Once one comes through, all are asked again."""
-
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 5.0)
 """Between attempts to reconnect, each times 0.5 to 1.5 so that many pgtops do not march in step.
 A refused attempt costs a server next to nothing; who waits for it to come back looks on."""
-
-_LOCK_NOT_AVAILABLE = "55P03"
 
 NO_CONSOLE = "no pooler's console was given (--pgbouncer 'host=… port=6432 user=…')"
 
@@ -62,8 +54,7 @@ class Collector:
         self._link: Link | None = None
         self.role = ""
         self._lock = asyncio.Lock()
-        self._refused: dict[type[Any], tuple[SourceError, float]] = {}
-        self._probe_at = 0.0
+        self._refusals = Refusals()
         self._failures = 0
         self._relearn = False
         self._opened: set[Session] = set()
@@ -115,7 +106,7 @@ class Collector:
             while True:
                 for (row_type, _, _), rows in zip(pending, answer.rows, strict=False):
                     samples[row_type] = Sample(taken_at, await self._rows(row_type, rows))
-                    self._came_through(row_type)
+                    self._refusals.came_through(row_type)
                 if answer.error is None:
                     break
                 failed = pending[len(answer.rows)][0]
@@ -205,7 +196,7 @@ class Collector:
 
     def forget_refusals(self) -> None:
         """Ask again for what was refused or missing: somebody may have granted or created it."""
-        self._refused.clear()
+        self._refusals.forget()
         self._relearn = True
 
     async def close(self) -> None:
@@ -242,7 +233,7 @@ class Collector:
         found, self.role, pid = catalogs.catalog(answer.rows)
         self._catalog = found
         self._relearn = False
-        self._refused.clear()
+        self._refusals.forget()
         info = session.conn.info
         self._link = Link(
             host=info.host or "local socket",
@@ -270,15 +261,14 @@ class Collector:
     ) -> list[tuple[type[Any], str, str]]:
         """(row type, SQL, work_mem) of what this server can be asked; the rest as errors."""
         pending: list[tuple[type[Any], str, str]] = []
-        types = tuple(types)
-        probe = self._probe(types)
-        for row_type in types:
+        wanted = tuple(types)
+        refused = self._refusals.standing(wanted)
+        for row_type in wanted:
             if row_type is Link:
                 samples[Link] = Sample(0.0, ())
                 continue
-            refused, until = self._refused.get(row_type, (None, 0.0))
-            if refused is not None and row_type is not probe and time.monotonic() < until:
-                samples[row_type] = refused
+            if row_type in refused:
+                samples[row_type] = refused[row_type]
                 continue
             query = QUERIES[row_type]
             try:
@@ -295,29 +285,8 @@ class Collector:
             role=self.role,
             grant=next(filter(None, grants), None),
         )
-        wait = float("inf") if refusal.lasting else RETRY_REFUSED_S
-        if refusal.sqlstate == _LOCK_NOT_AVAILABLE:
-            wait, self._probe_at = float("inf"), time.monotonic() + RETRY_LOCKED_S
-        self._refused.pop(row_type, None)  # the others' turn comes first
-        self._refused[row_type] = (refusal, time.monotonic() + wait)
+        self._refusals.add(row_type, refusal)
         return refusal
-
-    def _locked(self) -> list[type[Any]]:
-        """What met a lock, the one that was tried longest ago first."""
-        return [k for k, (e, _) in self._refused.items() if e.sqlstate == _LOCK_NOT_AVAILABLE]
-
-    def _probe(self, types: Collection[type[Any]]) -> type[Any] | None:
-        """Which of what met a lock is to be tried now."""
-        if time.monotonic() < self._probe_at:
-            return None
-        return next((kind for kind in self._locked() if kind in types), None)
-
-    def _came_through(self, row_type: type[Any]) -> None:
-        """What waits for a lock as this did need not wait longer."""
-        if row_type in self._locked():
-            for kind in self._locked():
-                self._refused[kind] = (self._refused[kind][0], 0.0)
-        self._refused.pop(row_type, None)
 
     async def _read(
         self, session: Session, sqls: list[str], pending: list[tuple[type[Any], str, str]]

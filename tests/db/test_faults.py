@@ -12,8 +12,9 @@ import psutil
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from pgtop.db.collector import RETRY_LOCKED_S, Collector
+from pgtop.db.collector import Collector
 from pgtop.db.queries import QUERIES
+from pgtop.db.refusals import RETRY_LOCKED_S
 from pgtop.model.sample import Disconnected, Reading, Sample, SourceError
 from pgtop.model.server import Server, Vitals
 from pgtop.model.statement import Statement

@@ -259,4 +259,6 @@ async def test_help_says_what_columns_mean_and_which_need_a_wider_screen() -> No
         await pilot.press("question_mark")
         shown = " ".join(" ".join(line.split()) for line in screen_text(pilot).split("\n"))
         assert "what REINDEX would free, estimated from statistics" in shown
-        assert "share of its blocks that were found in shared_buffers (from 140 columns on)" in shown
+        assert (
+            "share of its blocks that were found in shared_buffers (from 140 columns on)" in shown
+        )

@@ -1,0 +1,65 @@
+"""What a server did not answer, and when it is worth asking again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from typing import Any
+
+from pgtop.model.sample import SourceError
+
+RETRY_REFUSED_S = 30.0
+"""A query that timed out is left out for this long."""
+
+RETRY_LOCKED_S = 2.0
+"""Of those that met a lock one is tried so often, in turn, for its lock_timeout: a locked
+catalogue costs twenty queries no more than one. Once one comes through, all are asked again."""
+
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+class Refusals:
+    """Row type -> why it cannot be read now."""
+
+    def __init__(self) -> None:
+        self._refused: dict[type[Any], tuple[SourceError, float]] = {}
+        """With the `time.monotonic()` from which it may be asked for again."""
+
+        self._probe_at = 0.0
+
+    def forget(self) -> None:
+        """Ask for everything again."""
+        self._refused.clear()
+
+    def standing(self, types: Collection[type[Any]]) -> dict[type[Any], SourceError]:
+        """Of `types` those that are not to be asked for now."""
+        now = time.monotonic()
+        probe = None
+        if now >= self._probe_at:
+            probe = next((kind for kind in self._locked() if kind in types), None)
+        return {
+            kind: error
+            for kind, (error, until) in self._refused.items()
+            if kind in types and kind is not probe and now < until
+        }
+
+    def add(self, row_type: type[Any], error: SourceError) -> None:
+        """It was asked for, and this came of it."""
+        now = time.monotonic()
+        until = float("inf") if error.lasting else now + RETRY_REFUSED_S
+        if error.sqlstate == _LOCK_NOT_AVAILABLE:
+            until, self._probe_at = float("inf"), now + RETRY_LOCKED_S
+        self._refused.pop(row_type, None)  # the others' turn comes first
+        self._refused[row_type] = (error, until)
+
+    def came_through(self, row_type: type[Any]) -> None:
+        """It was read: what waited for a lock as it did need not wait longer."""
+        locked = self._locked()
+        if row_type in locked:
+            for kind in locked:
+                self._refused[kind] = (self._refused[kind][0], 0.0)
+        self._refused.pop(row_type, None)
+
+    def _locked(self) -> list[type[Any]]:
+        """What met a lock, the one that was tried longest ago first."""
+        return [k for k, (e, _) in self._refused.items() if e.sqlstate == _LOCK_NOT_AVAILABLE]
