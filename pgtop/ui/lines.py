@@ -15,8 +15,8 @@ from textual.widget import Widget
 
 from pgtop.terminal.glyphs import ASCII
 from pgtop.terminal.safe import safe
-from pgtop.ui.live_table import foreground_of
 from pgtop.ui.table_columns import TONES, Tone
+from pgtop.ui.table_lines import foreground_of
 
 Pieces = Sequence[tuple[str, Tone]]
 
