@@ -164,7 +164,7 @@ MUTATIONS = (
     Mutation("no database is measured on the way", "21 29", "pgtop/db/queries/server.py",
              "oid::int8, rolname", "oid::int8 + 0 * pg_database_size(current_database()), rolname",
              "tests/unit/test_query.py"),
-    Mutation("no statistics, no bloat", "23", "pgtop/analysis/bloat.py",
+    Mutation("no statistics, no bloat", "23", "pgtop/analysis/bloat_btree.py",
              "unknown = [column for column in columns if not column.known]", "unknown = []",
              "tests/db/test_index_rules.py -k without_grants"),
     Mutation("relations by oid", "24", "pgtop/db/queries/indexes.py",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pgtop.advice.thresholds import advisor as limit
-from pgtop.analysis.bloat import btree, deduplicates
+from pgtop.analysis.bloat_btree import btree, deduplicates
 from pgtop.analysis.pages import UNKNOWN_WIDTH
 from pgtop.model.advice import WorkColumn, WorkTable
 from pgtop.model.cost import NewIndex

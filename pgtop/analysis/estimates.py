@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from pgtop.analysis.bloat import Bloat, btree, deduplicates, heap, unavailable, why_not_btree
+from pgtop.analysis.bloat import Bloat, heap, unavailable
+from pgtop.analysis.bloat_btree import btree, deduplicates, why_not_btree
 from pgtop.model.index import (
     ColumnStatistics,
     CounterWindow,

@@ -8,7 +8,8 @@ from time import perf_counter
 from typing import Any
 
 from pgtop.advice.index_facts import IndexFacts
-from pgtop.analysis.bloat import LEAST_PAGES, why_not_btree
+from pgtop.analysis.bloat import LEAST_PAGES
+from pgtop.analysis.bloat_btree import why_not_btree
 
 Steps = Generator[None, None, list[Any]]
 

@@ -13,7 +13,8 @@ from pgtop.advice.index_facts import IndexFacts
 from pgtop.advice.index_invalid import invalid
 from pgtop.advice.index_repeats import comparing, duplicate, redundant
 from pgtop.advice.indexes import unused
-from pgtop.analysis.bloat import btree, btree_free_bytes
+from pgtop.analysis.bloat import btree_free_bytes
+from pgtop.analysis.bloat_btree import btree
 from pgtop.analysis.derived import Board
 from pgtop.analysis.keys import split_trees
 from pgtop.model.index import (
