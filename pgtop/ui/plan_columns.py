@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from pgtop.analysis import units
+from pgtop.model.insight import Insight
 from pgtop.model.plan import PlanNode
 from pgtop.report.plan_view import PlanMetric, PlanView, prefix
 from pgtop.terminal.glyphs import SEVERITY
@@ -274,3 +275,23 @@ def gone(before: PlanView, pairs: Mapping[int, int | None]) -> list[str]:
     """Nodes that the new plan no longer has."""
     kept = set(pairs.values())
     return [before.label(node) for node in before.plan.nodes if node.number not in kept]
+
+
+def _finding_cell(row: tuple[int, Insight]) -> Cell:
+    insight = row[1]
+    tone: Tone = insight.severity
+    return ((f"{SEVERITY[insight.severity]} {row[0]}", tone), (f"  {insight.title}", ""))
+
+
+def _remedy_cell(row: tuple[int, Insight]) -> Cell:
+    insight = row[1]
+    if insight.remedy is not None:
+        return insight.remedy.sql[0]
+    return ((f"no DDL: {insight.no_remedy}", "dim"),)
+
+
+FINDING_COLUMNS: tuple[Column[tuple[int, Insight]], ...] = (
+    Column("finding", "findings", _finding_cell, width=40, align="left", frozen=True, flex=True),
+    Column("remedy", "remedy   Tab, Enter go there   y copies", _remedy_cell, width=40,
+           align="left", frozen=True, flex=True, from_width=100),
+)  # fmt: skip

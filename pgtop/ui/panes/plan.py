@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 
 from pgtop.advice import Facts
 from pgtop.analysis import units
-from pgtop.model.finding import Finding, Remedy, Subject
 from pgtop.model.insight import Insight
 from pgtop.model.plan import PlanNode
 from pgtop.report.plan_view import PlanMetric, PlanView
@@ -19,8 +18,9 @@ from pgtop.terminal.glyphs import SEVERITY
 from pgtop.ui.detail import Detail
 from pgtop.ui.lines import Line, Lines, clipped
 from pgtop.ui.live_table import LiveTable
-from pgtop.ui.plan_asking import Opened, PlanAsking
+from pgtop.ui.plan_asking import Opened
 from pgtop.ui.plan_columns import (
+    FINDING_COLUMNS,
     METRICS,
     columns,
     diff_columns,
@@ -29,7 +29,8 @@ from pgtop.ui.plan_columns import (
     paired,
     visible,
 )
-from pgtop.ui.table_columns import Cell, Column, Tone
+from pgtop.ui.plan_copying import PlanCopying
+from pgtop.ui.table_columns import Column, Tone
 
 NO_PLAN = (
     "no plan yet: e on a statement in Queries asks for one;"
@@ -49,7 +50,7 @@ class PlanTable(LiveTable[PlanNode]):
         pane.fold(opening=step > 0)
 
 
-class PlanPane(PlanAsking):
+class PlanPane(PlanCopying):
     """One plan: tree, findings, nodes, and its predecessor."""
 
     NAME = "plan"
@@ -89,7 +90,6 @@ class PlanPane(PlanAsking):
 
         self.metric: PlanMetric = "time"
         self.comparing = False
-        self._at = 0
         self._folded: set[int] = set()
         self._finding = -1
         self._refused = ""
@@ -116,16 +116,6 @@ class PlanPane(PlanAsking):
     def table(self) -> LiveTable[Any]:
         """The tree."""
         return self.query_one("#plan-tree", LiveTable)
-
-    @property
-    def findings(self) -> LiveTable[Any]:
-        """The list under it."""
-        return self.query_one("#plan-findings", LiveTable)
-
-    @property
-    def view(self) -> PlanView | None:
-        """The plan in view."""
-        return self.opened.views[self._at] if self.opened else None
 
     # -- a plan comes in -----------------------------------------------------------------
 
@@ -424,87 +414,3 @@ class PlanPane(PlanAsking):
             self._paint()
         else:
             super().action_back()
-
-    # -- copying ---------------------------------------------------------------------------
-
-    def _at_cursor(self) -> tuple[Insight, ...]:
-        """The finding under the cursor of the list, or those of the node under the tree's."""
-        view, node = self.view, self.table.cursor_row
-        if view is None or node is None:
-            return ()
-        chosen = self.findings.cursor_row if self.findings.has_focus else None
-        return (chosen[1],) if chosen else view.by_node.get(node.number, ())
-
-    def copied_text(self) -> tuple[str, str] | None:
-        """The DDL of the finding at the cursor; else all that is known of the node."""
-        offers = self.opened.offers if self.opened else ()
-        if offers:
-            return "\n".join(s for f in offers if f.remedy for s in f.remedy.sql), "DDL"
-        for insight in self._at_cursor():
-            if insight.remedy is not None:
-                return "\n".join(insight.remedy.sql), "DDL"
-        view, node = self.view, self.table.cursor_row
-        if view is None or node is None:
-            return super().copied_text()
-        from pgtop.ui.plan_detail import node_text
-
-        return node_text(view, node).plain, "node"
-
-    def offered(self) -> tuple[Finding | Remedy, ...]:
-        """The findings at the cursor that have DDL, as the tray keeps them."""
-        view = self.view
-        if self.opened is not None and self.opened.offers:
-            return self.opened.offers
-        found = self._at_cursor()
-        kept = tuple(each for each in found if each.remedy is not None) or found[:1]
-        if view is None:
-            return ()
-        return tuple(
-            Finding(
-                rule=each.rule, severity=each.severity,
-                subject=Subject("plan", view.label(view.plan.nodes[each.number])),
-                title=each.title, why=each.why, evidence=each.evidence, remedy=each.remedy,
-                no_remedy=each.no_remedy, confidence="planner" if not view.plan.analyzed
-                else "measured",
-            )
-            for each in kept
-        )  # fmt: skip
-
-    def action_copy_all(self) -> None:
-        """The whole report, for a ticket."""
-        view = self.view
-        if view is None:
-            return
-        from pgtop.report.plan import markdown_lines
-
-        self.frame.copy_text("\n".join(markdown_lines(view)) + "\n", "report")
-
-    def action_raw(self) -> None:
-        """The plan as it came, for other tools."""
-        view, opened = self.view, self.opened
-        if view is None or opened is None:
-            return
-        from pgtop.report.plan import raw_json
-        from pgtop.ui.screens.text import TextScreen
-
-        self.app.push_screen(TextScreen(opened.raw or raw_json(view.plan)))
-
-
-def _finding_cell(row: tuple[int, Insight]) -> Cell:
-    insight = row[1]
-    tone: Tone = insight.severity
-    return ((f"{SEVERITY[insight.severity]} {row[0]}", tone), (f"  {insight.title}", ""))
-
-
-def _remedy_cell(row: tuple[int, Insight]) -> Cell:
-    insight = row[1]
-    if insight.remedy is not None:
-        return insight.remedy.sql[0]
-    return ((f"no DDL: {insight.no_remedy}", "dim"),)
-
-
-FINDING_COLUMNS: tuple[Column[tuple[int, Insight]], ...] = (
-    Column("finding", "findings", _finding_cell, width=40, align="left", frozen=True, flex=True),
-    Column("remedy", "remedy   Tab, Enter go there   y copies", _remedy_cell, width=40,
-           align="left", frozen=True, flex=True, from_width=100),
-)  # fmt: skip
