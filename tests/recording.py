@@ -18,7 +18,8 @@ from typing import Any
 from pgtop.cli.first import STEADY
 from pgtop.db.queries import QUERIES
 from pgtop.db.query import as_row
-from pgtop.model.index import ColumnStatistics, KeysOf, StatisticsOf, ValuesOf
+from pgtop.model.index import ColumnStatistics
+from pgtop.model.index_request import KeysOf, StatisticsOf, ValuesOf
 from pgtop.model.request import AnswerT, Request
 from pgtop.model.sample import Reading, Sample, SourceError
 from pgtop.model.server import Link

@@ -10,7 +10,8 @@ from pgtop.analysis.estimates import Estimates
 from pgtop.analysis.usage import Usage
 from pgtop.model.advice import Advice, Advise
 from pgtop.model.finding import Finding
-from pgtop.model.index import Definition, DefinitionOf, Sequence, SequenceValue, ValuesOf
+from pgtop.model.index import Sequence, SequenceValue
+from pgtop.model.index_request import Definition, DefinitionOf, ValuesOf
 from pgtop.model.sample import Disconnected, Sample, Source, SourceError
 from pgtop.model.statement import StatementKey
 

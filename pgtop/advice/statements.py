@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from pgtop.advice import Facts, NeedsTime, NotPossible, Rule
 from pgtop.advice.thresholds import statements as limits
 from pgtop.analysis import units
-from pgtop.analysis.workload import Delta, Interval, Workload, delta
+from pgtop.analysis.statement_delta import Delta, Interval, delta
+from pgtop.analysis.workload import Workload
 from pgtop.model.finding import Cost, Finding, Subject
 from pgtop.model.sample import SourceError
 from pgtop.model.statement import Statement, StatementKey

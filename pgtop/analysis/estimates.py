@@ -7,13 +7,8 @@ from typing import Any, ClassVar
 
 from pgtop.analysis.bloat import Bloat, heap, unavailable
 from pgtop.analysis.bloat_btree import btree, deduplicates, why_not_btree
-from pgtop.model.index import (
-    ColumnStatistics,
-    CounterWindow,
-    Index,
-    Measured,
-    OperatorClass,
-)
+from pgtop.model.index import ColumnStatistics, CounterWindow, Index, OperatorClass
+from pgtop.model.index_request import Measured
 from pgtop.model.sample import Sample
 from pgtop.model.table import Table
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any, ClassVar
 
-from pgtop.model.index import Definition, IndexUse, SequenceValue
+from pgtop.model.index import IndexUse, SequenceValue
+from pgtop.model.index_request import Definition
 from pgtop.model.sample import Sample
 from pgtop.model.table import Partition, Table, TableUse
 

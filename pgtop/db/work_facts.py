@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pgtop.db.asks.indexes import statistics_of
 from pgtop.db.connection import Session, Statement
 from pgtop.model.advice import WorkColumn, WorkIndex, WorkServer, WorkTable
-from pgtop.model.index import ColumnStatistics, StatisticsOf
+from pgtop.model.index import ColumnStatistics
+from pgtop.model.index_request import StatisticsOf
 from pgtop.model.sample import SourceError
 
 if TYPE_CHECKING:

@@ -6,10 +6,8 @@ operator classes) travel as text, blank-separated, in the catalogue's own order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from pgtop.model.request import Request
 from pgtop.model.table import BLOCK_BYTES, options_of
 
 
@@ -336,72 +334,3 @@ class CounterWindow(NamedTuple):
     def since(self) -> float | None:
         """Start of the counters. A NULL reset of the database does not mean: since ever."""
         return self.stats_reset if self.stats_reset is not None else self.discarded_at
-
-
-# -- questions ---------------------------------------------------------------------------
-
-
-class Definition(NamedTuple):
-    """CREATE INDEX as the server words it, and the exact size."""
-
-    relid: int
-    sql: str | None
-    """None where the relation is locked."""
-
-    size_bytes: int | None
-    why: str | None
-    """`locked` where another session's lock kept us from looking."""
-
-
-@dataclass(frozen=True, slots=True)
-class DefinitionOf(Request[Definition]):
-    """How an index is defined, and its size now. Waits for no lock longer than 100 ms."""
-
-    indexrelid: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeysOf(Request[dict[int, str]]):
-    """The columns of these indexes as SQL would list them, without looking at definitions."""
-
-    indexrelids: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StatisticsOf(Request[tuple[ColumnStatistics, ...]]):
-    """Statistics of the columns of these tables and of the expressions in their indexes."""
-
-    relids: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ValuesOf(Request[tuple[SequenceValue, ...]]):
-    """How far these sequences are."""
-
-    seqrelids: tuple[int, ...]
-
-
-class Measured(NamedTuple):
-    """What reading a whole relation said."""
-
-    relid: int
-    size_bytes: int
-    free_bytes: float
-    """What a rebuild would give back, within the fill factor."""
-
-    seconds: float
-    method: str
-    """The function that was asked."""
-
-    detail: str
-    """Its own figures, for a person."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measure(Request[Measured]):
-    """Read a relation with pgstattuple's functions, on a connection of its own."""
-
-    relid: int
-    method: Literal["btree", "gin", "hash", "heap"]
-    fillfactor: int
-    budget_s: float

@@ -12,7 +12,8 @@ from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
 from pgtop.analysis.bloat import Bloat
 from pgtop.model.finding import Finding
-from pgtop.model.index import Definition, IndexBuild
+from pgtop.model.index import IndexBuild
+from pgtop.model.index_request import Definition
 from pgtop.model.sample import SourceError
 from pgtop.model.vacuum import VacuumBlock
 from pgtop.terminal.glyphs import SEVERITY

@@ -8,15 +8,8 @@ from rich.text import Text
 from textual import work
 
 from pgtop.advice.index_facts import optional
-from pgtop.model.index import (
-    Definition,
-    DefinitionOf,
-    ForeignKey,
-    Index,
-    IndexBuild,
-    IndexUse,
-    Sequence,
-)
+from pgtop.model.index import ForeignKey, Index, IndexBuild, IndexUse, Sequence
+from pgtop.model.index_request import Definition, DefinitionOf
 from pgtop.model.sample import SourceError
 from pgtop.model.table import Partition, Table
 from pgtop.terminal.safe import safe

@@ -8,7 +8,8 @@ from textual import work
 from textual.worker import WorkerState
 
 from pgtop.analysis import units
-from pgtop.model.index import Index, Measure, Measured
+from pgtop.model.index import Index
+from pgtop.model.index_request import Measure, Measured
 from pgtop.model.sample import SourceError
 from pgtop.ui.index_rows import IndexRow, TableRow
 from pgtop.ui.live_pane import LivePane

@@ -11,14 +11,8 @@ from textual.worker import WorkerState
 
 from pgtop.advice.index_facts import IndexFacts, optional
 from pgtop.analysis.bloat import LEAST_PAGES
-from pgtop.model.index import (
-    ColumnStatistics,
-    KeysOf,
-    Sequence,
-    SequenceValue,
-    StatisticsOf,
-    ValuesOf,
-)
+from pgtop.model.index import ColumnStatistics, Sequence, SequenceValue
+from pgtop.model.index_request import KeysOf, StatisticsOf, ValuesOf
 from pgtop.model.sample import SourceError
 from pgtop.ui.index_listing import Pending
 from pgtop.ui.live_pane import LivePane

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pgtop.analysis import units
-from pgtop.analysis.workload import Delta, StatementView
+from pgtop.analysis.statement_delta import Delta
+from pgtop.analysis.workload import StatementView
 from pgtop.ui.table_columns import Cell, Column, Tone
 from pgtop.ui.text import share_cell, sql_cell
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from pgtop.db.connection import Statement
-from pgtop.model.index import DefinitionOf, Measure
+from pgtop.model.index_request import DefinitionOf, Measure
 from pgtop.model.sample import SourceError
 from tests.db.reading import collecting
 from tests.servers import TestServer

@@ -20,17 +20,14 @@ from pgtop.model.finding import Finding
 from pgtop.model.index import (
     ColumnStatistics,
     CounterWindow,
-    DefinitionOf,
     ForeignKey,
     Index,
     IndexUse,
-    KeysOf,
     OperatorClass,
     Sequence,
     SequenceValue,
-    StatisticsOf,
-    ValuesOf,
 )
+from pgtop.model.index_request import DefinitionOf, KeysOf, StatisticsOf, ValuesOf
 from pgtop.model.sample import SourceError
 from pgtop.model.server import Server
 from pgtop.model.table import Partition, Table, TableUse

@@ -4,16 +4,8 @@ from typing import Any
 
 from rich.text import Text
 
-from pgtop.model.index import (
-    CounterWindow,
-    Definition,
-    DefinitionOf,
-    Index,
-    IndexUse,
-    KeysOf,
-    StatisticsOf,
-    ValuesOf,
-)
+from pgtop.model.index import CounterWindow, Index, IndexUse
+from pgtop.model.index_request import Definition, DefinitionOf, KeysOf, StatisticsOf, ValuesOf
 from pgtop.model.sample import SourceError
 from pgtop.model.table import Table
 from pgtop.model.vacuum import VacuumBlock

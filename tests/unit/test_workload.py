@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from pgtop.analysis.workload import HISTORY_KEPT, NOTHING, Workload, delta
+from pgtop.analysis.statement_delta import NOTHING, delta
+from pgtop.analysis.workload import HISTORY_KEPT, Workload
 from pgtop.model.sample import Sample
 from pgtop.model.statement import Running, Statement, StatementText
 from tests.factories import STARTED, statement, text

@@ -9,14 +9,13 @@ from pgtop.analysis import units
 from pgtop.analysis.bloat import btree_free_bytes
 from pgtop.db.connection import Statement
 from pgtop.db.queries.column_statistics import OF_RELATIONS
-from pgtop.model.index import (
-    ColumnStatistics,
+from pgtop.model.index import ColumnStatistics, SequenceValue
+from pgtop.model.index_request import (
     Definition,
     DefinitionOf,
     KeysOf,
     Measure,
     Measured,
-    SequenceValue,
     StatisticsOf,
     ValuesOf,
 )

@@ -20,7 +20,6 @@ from pgtop.analysis.bloat import LEAST_PAGES
 from pgtop.model.finding import Finding, Subject
 from pgtop.model.index import (
     CounterWindow,
-    Definition,
     ForeignKey,
     Index,
     IndexBuild,
@@ -28,6 +27,7 @@ from pgtop.model.index import (
     OperatorClass,
     Sequence,
 )
+from pgtop.model.index_request import Definition
 from pgtop.model.sample import SourceError
 from pgtop.model.table import Partition, Table, TableUse
 from pgtop.model.vacuum import HorizonHolder, VacuumBlock

@@ -11,14 +11,8 @@ from textual.binding import Binding, BindingType
 from pgtop.advice import Facts
 from pgtop.analysis import units
 from pgtop.analysis.names import quote
-from pgtop.analysis.workload import (
-    Delta,
-    Metric,
-    StatementView,
-    TimeBase,
-    Window,
-    Workload,
-)
+from pgtop.analysis.statement_delta import Delta
+from pgtop.analysis.workload import Metric, StatementView, TimeBase, Window, Workload
 from pgtop.model.finding import Subject
 from pgtop.model.sample import Sample, SourceError
 from pgtop.model.server import Database, Role, Server

@@ -31,7 +31,8 @@ from pgtop.ui.finding_text import finding_text
 from pgtop.ui.lines import Line
 from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import LiveTable
-from pgtop.ui.replication_rows import Row, columns, key_of, read, rows_of
+from pgtop.ui.replication_columns import columns
+from pgtop.ui.replication_rows import Row, key_of, read, rows_of
 from pgtop.ui.schedule import Lanes
 from pgtop.ui.table_columns import Tone
 
