@@ -34,6 +34,11 @@ def lock_wait(pid: int, *blockers: int, **fields: Any) -> LockWait:
     return LockWait(**{**defaults, **fields})
 
 
+def wait(pid: int, *blockers: int, **fields: Any) -> LockWait:
+    """Who has the higher number has waited longer."""
+    return lock_wait(pid, *blockers, **{"wait_start": NOW - 30 - pid / 1_000, **fields})
+
+
 ALL: tuple[type[Any], ...] = (Session, LockWait, LockHolder, Prepared)
 
 

@@ -13,9 +13,9 @@ from pgtop.model.sample import SourceError
 from pgtop.model.server import Server, Vitals
 from pgtop.model.session import Ended, EndOf, LockHolder, Prepared, Session
 from tests.factories import counters, link, server, vitals
+from tests.sessions import NOW, session, wait
 from tests.ui.driving import app_of, read_again, running, screen_text
 from tests.ui.fakes import FakeSource
-from tests.unit.test_blocking import NOW, session, wait
 
 
 def source(*more: object) -> FakeSource:

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pgtop.analysis.blocking import forest
-from pgtop.model.session import LockHolder, LockWait, Prepared, Session
-
-NOW = 1_760_001_000.0
-
-
-def session(pid: int, **fields: Any) -> Session:
-    defaults: dict[str, Any] = {
-        "pid": pid, "leader_pid": None, "backend_type": "client backend", "datname": "shop",
-        "usename": "web", "application_name": "web", "client_addr": "10.0.0.7", "state": "active",
-        "wait_event_type": None, "wait_event": None, "backend_start": NOW - 900,
-        "xact_start": NOW - 60, "query_start": NOW - 40, "state_change": NOW - 40, "xid_age": None,
-        "xmin_age": None, "query_id": None, "query": "UPDATE orders SET …", "hidden": False,
-    }  # fmt: skip
-    return Session(**{**defaults, **fields})
-
-
-def wait(pid: int, *blockers: int, **fields: Any) -> LockWait:
-    defaults: dict[str, Any] = {
-        "pid": pid, "blockers": ",".join(map(str, blockers)), "blocked_by": len(blockers),
-        "locktype": "transactionid", "mode": "ShareLock", "relation": "public.orders",
-        "same_database": True, "wait_start": NOW - 30 - pid / 1_000, "held": None, "gid": None,
-    }  # fmt: skip
-    return LockWait(**{**defaults, **fields})
+from pgtop.model.session import LockHolder, Prepared
+from tests.sessions import NOW, session, wait
 
 
 def test_three_levels_have_one_root() -> None:
