@@ -114,13 +114,9 @@ class Board:
     def _hold(self, kind: type[Any], sample: Sample[Any] | SourceError) -> None:
         """What came takes the last's place; but what the session is does not change with a
         lock that one reading of it met."""
-        held = self.samples.get(kind)
-        if isinstance(sample, SourceError) and held is not sample:
-            if kind in LASTING and isinstance(held, Sample) and not sample.lasting:
-                return
-            sample.rows_at = held.taken_at if isinstance(held, Sample) else None
-            if isinstance(held, SourceError):
-                sample.rows_at = held.rows_at
+        known = isinstance(self.samples.get(kind), Sample)
+        if known and kind in LASTING and isinstance(sample, SourceError) and sample.passing:
+            return
         self.samples[kind] = sample
 
     def _let_go(self, kinds: Iterable[type[Any]]) -> None:

@@ -26,11 +26,8 @@ class SourceError(Exception):
 
     `sqlstate` is the server's code where it gave one. `remedy` is the least SQL that
     would make the reading possible (a GRANT, a CREATE EXTENSION), or None. `lasting`
-    means that asking again changes nothing until somebody acts. `rows_at` is when the last
-    rows came that this stands in for (the server's clock), None where none ever did.
+    means that asking again changes nothing until somebody acts.
     """
-
-    rows_at: float | None = None
 
     def __init__(
         self,
@@ -48,8 +45,8 @@ class SourceError(Exception):
 
     @property
     def passing(self) -> bool:
-        """Whether there were rows before it and the next reading may bring some again."""
-        return self.rows_at is not None and not self.lasting and self.remedy is None
+        """Whether the next reading may bring rows without anybody doing anything."""
+        return not self.lasting and self.remedy is None
 
 
 class Disconnected(SourceError):

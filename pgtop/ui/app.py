@@ -233,6 +233,7 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
         if board.reading is not None:
             pane.facts = self.facts
             pane.show_facts(pane.facts)
+            pane.shown()
             pane.settle()
         self.tick()
 

@@ -13,13 +13,17 @@ from textual.widget import Widget
 from pgtop.advice import Facts
 from pgtop.analysis import units
 from pgtop.model.finding import Finding, Remedy, Subject
-from pgtop.model.sample import SourceError
+from pgtop.model.sample import Sample, SourceError
 from pgtop.ui.lines import Line, Lines
 from pgtop.ui.live_table import LiveTable
 from pgtop.ui.schedule import Lanes
 
 if TYPE_CHECKING:
     from pgtop.ui.frame import Frame
+
+
+GONE_S = 60.0
+"""Rows older than this are not worth a look while newer ones cannot be read."""
 
 
 class LivePane(Vertical):
@@ -48,6 +52,9 @@ class LivePane(Vertical):
     """Beginnings of the names of the rules whose findings this tab explains; as its line in
     `PANES` says."""
 
+    OF: ClassVar[type[Any] | None] = None
+    """The row type that its rows are made of, where it is one."""
+
     ACTING: ClassVar[frozenset[str]] = frozenset()
     """Bindings, by id, that do nothing without --allow-actions: the foot does not offer them."""
 
@@ -69,6 +76,10 @@ class LivePane(Vertical):
         self._sought: Finding | None = None
         self.came_from: str | None = None
         """The tab whose finding led here: Esc goes back to it."""
+
+        self.rows_at: float | None = None
+        """When what is shown was read, by the server's clock; None: nothing is, or it may be
+        of any time."""
 
         self.remedy: str | None = None
         """SQL that would bring what is missing; `y` copies it while nothing is shown."""
@@ -122,15 +133,25 @@ class LivePane(Vertical):
     def reached(self) -> None:
         """The cursor is on the row that a finding led to: a pane may open it."""
 
+    def shown(self) -> None:
+        """What was read is on the screen now."""
+        sample = self.facts.samples.get(self.OF) if self.OF is not None else None
+        if isinstance(sample, Sample):
+            self.rows_at = sample.taken_at
+
     def say_unreadable(self, error: SourceError) -> None:
-        """In place of rows: why there are none, and what would help. Where there were rows, and
-        the next reading may bring some again, the last ones stay, grey, with their age."""
+        """In place of rows: why there are none, and what would help. Rows that were there a
+        moment ago stay, grey, with their age, where the next reading may bring some again."""
         reading = self.frame.schedule.board.reading
-        if error.passing and error.rows_at and self.table.row_count and reading:
+        age = reading.taken_at - self.rows_at if reading and self.rows_at else GONE_S
+        if error.passing and self.table.row_count and age < GONE_S:
             self.table.set_stale(True)
-            age = units.age(reading.taken_at - error.rows_at)
-            self.head.show(Line(((f" ! {error.why}; rows of {age} ago", "warning"),)))
+            self.head.show(
+                Line(((f" ! {error.why}; these rows are {units.age(age)} old", "warning"),))
+            )
             return
+        self.rows_at = None
+        self.head.show()
         self.remedy = error.remedy
         help_ = f"\n{error.remedy}  (y copies)" if error.remedy else ""
         self.table.empty = f"{error.why}{help_}"

@@ -147,8 +147,15 @@ class Schedule:
         self._wake.set()
 
     async def ask(self, request: Request[Any]) -> Any:
-        """Pass a question on to the source."""
-        return await self._source.ask(request)
+        """Pass a question on to the source. One that finds the link lost says so for all: a
+        reading that waits behind it would not know for another five seconds."""
+        try:
+            return await self._source.ask(request)
+        except Disconnected as error:
+            if error.retry_in is not None:  # None: what was asked for cannot be, the link can
+                self._lost(error)
+                self._wake.set()
+            raise
 
     @property
     def ms_per_s(self) -> float:
@@ -168,13 +175,12 @@ class Schedule:
             if self.status.frozen_at is None:
                 wait = await self._once()
                 wait = max(wait, SLOWER * (time.monotonic() - started))
-            until: float | None = time.monotonic() + wait
+            until = time.monotonic() + wait
             await self._on_change(True)
-            await self._background()
-            if not self.status.connected:
-                until = self.status.retry_at
+            await self._background(until)
+            again = until if self.status.connected else self.status.retry_at
             try:
-                left = None if until is None else max(0.0, until - time.monotonic())
+                left = None if again is None else max(0.0, again - time.monotonic())
                 await asyncio.wait_for(self._wake.wait(), left)
             except asyncio.TimeoutError:
                 continue
@@ -190,13 +196,14 @@ class Schedule:
             await self._guarded(self._read_texts())
         return self.interval
 
-    async def _background(self) -> None:
-        """Read the groups that are due, one after another, until the tab wants the line."""
+    async def _background(self, until: float) -> None:
+        """Read the groups that are due, one after another, until the tab wants the line: a slow
+        link carries one between two readings of the tab."""
         while self.status.connected and self.status.frozen_at is None:
+            started = time.monotonic()
             name = self._due_group()
             if name is None or self._wake.is_set():
                 return
-            started = time.monotonic()
             lanes = self._lanes()
             due = [kind for kind in self._groups[name].types if kind not in lanes]
             await self._read(due)
@@ -207,8 +214,12 @@ class Schedule:
             if self._on_group is not None:
                 await self._guarded(self._on_group(name))
             await self._on_change(False)
-            try:  # as long a pause as the server worked
-                await asyncio.wait_for(self._wake.wait(), time.monotonic() - started)
+            now = time.monotonic()
+            pause = now - started  # as long as the server worked
+            if now + pause >= until:
+                return
+            try:
+                await asyncio.wait_for(self._wake.wait(), pause)
             except asyncio.TimeoutError:
                 continue
 
@@ -261,12 +272,15 @@ class Schedule:
             if reading is not None:
                 await self._take(reading, list(reading.samples) if due is None else due)
         except Disconnected as error:
-            status.connected, status.why = False, error.why
-            now = time.monotonic()
-            status.retry_at = None if error.retry_in is None else now + error.retry_in
-            self._read_at.clear()
+            self._lost(error)
         finally:
             status.asked_at = None
+
+    def _lost(self, error: Disconnected) -> None:
+        status, now = self.status, time.monotonic()
+        status.connected, status.why = False, error.why
+        status.retry_at = None if error.retry_in is None else now + error.retry_in
+        self._read_at.clear()
 
     async def _take(self, reading: Reading, due: list[type[Any]]) -> None:
         restarts = self.board.restarts

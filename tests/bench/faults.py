@@ -128,14 +128,14 @@ class Fault:
 
 
 LOST = r"(?m)connection lost.*?(?=  |$)|the (server|connection) was .*?(?=  |$)"
-FROZEN = r"(?m)the link is frozen.*?(?=  |$)"
+FROZEN = r"(?m)(the link is frozen|no answer in time).*?(?=  |$)"
 
 FAULTS = (
     Fault("server restarted", restart, LOST),
     Fault(
         "server down for 20 s",
         down,
-        r"nothing listens at .*?right\?|connection lost.*?(?=  )",
+        r"(?m)nothing listens at .*?(?=  |$)",
         20.0,
     ),
     Fault("our backend terminated", terminate, LOST),

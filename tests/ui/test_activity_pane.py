@@ -250,7 +250,7 @@ async def test_a_reading_that_met_a_lock_leaves_the_last_rows_in_grey_with_their
             await read_again(pilot)
         shown = screen_text(pilot)
         assert (table.row_count, table.stale) == (rows, True)
-        assert "! session: locked; pgtop waited; rows of 6 s ago" in shown
+        assert "! session: locked; pgtop waited; these rows are 6 s old" in shown
         assert "! vitals: locked; pgtop waited" in shown
         assert name in shown.split("\n")[0]
         assert "└ 11" in shown
@@ -261,3 +261,18 @@ async def test_a_reading_that_met_a_lock_leaves_the_last_rows_in_grey_with_their
         served.errors[Session] = SourceError("permission denied", sqlstate="42501", lasting=True)
         await read_again(pilot)
         assert table.row_count == 0
+
+
+async def test_rows_of_long_ago_are_not_shown_for_want_of_newer_ones() -> None:
+    """Another tab was in view for minutes, and what is read meanwhile is not on this one."""
+    served = source()
+    async with running(served, first_pane="activity", size=(140, 30)) as pilot:
+        await pilot.press("8")
+        for _ in range(40):
+            await read_again(pilot)
+        served.errors[Session] = SourceError("session: locked", sqlstate="55P03")
+        await pilot.press("2")
+        await read_again(pilot)
+        assert app_of(pilot).panes["activity"].table.row_count == 0
+        assert "session: locked" in screen_text(pilot)
+        assert "UPDATE orders" not in screen_text(pilot)

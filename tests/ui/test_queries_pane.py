@@ -220,6 +220,25 @@ async def test_the_last_rows_stay_grey_with_their_age_when_the_link_is_lost() ->
         assert "connection lost" not in screen_text(pilot)
 
 
+async def test_a_question_that_finds_the_link_lost_says_so_at_once() -> None:
+    source = shop()
+    source.answers[DetailOf] = Disconnected("the link is frozen", retry_in=0.0)
+    async with running(source) as pilot:
+        app, reads = app_of(pilot), source.reads
+        source.gate.clear()  # the reading after it is under way
+        await pilot.press("enter")
+        for _ in range(200):
+            if "trying again" in screen_text(pilot):
+                break
+            await pilot.pause(0.02)
+        assert "trying again …: the link is frozen" in screen_text(pilot)
+        source.gate.set()
+        await settle(pilot)
+        assert source.reads > reads
+        assert app.schedule.status.connected
+        assert "the link is frozen" not in screen_text(pilot).split("\n")[0]
+
+
 async def test_an_unreadable_view_keeps_its_reason_and_is_not_an_empty_list() -> None:
     source = shop()
     async with running(source) as pilot:

@@ -48,6 +48,7 @@ class ActivityPane(LivePane):
     DIGIT = "2"
     TITLE = "Activity"
     SHORT = "Act"
+    OF = Session
     RULES = ("locks.", "wait.", "connections.idle", "replication.sync_wait")
     LANES: ClassVar[Lanes] = {
         Session: 0,

@@ -47,6 +47,7 @@ class AutovacuumPane(LivePane):
     DIGIT = "6"
     TITLE = "Autovacuum"
     SHORT = "Vacuum"
+    OF = Table
     RULES = ("autovacuum.", "wraparound.", "table.fillfactor", "partition.")
     LANES: ClassVar[Lanes] = {
         VacuumRun: 0,

@@ -56,6 +56,7 @@ class ConnectionsPane(LivePane):
     DIGIT = "7"
     TITLE = "Connections"
     SHORT = "Conn"
+    OF = Session
     RULES = ("connections.near", "pool.")
     LANES: ClassVar[Lanes] = {
         Session: 0, Pooler: 0, Pool: 0, PoolServer: 0, ConnectionLimit: 60, SessionCounters: 15,

@@ -64,6 +64,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
     DIGIT = "5"
     TITLE = "Indexes"
     SHORT = "Index"
+    OF = Index
     RULES = ("index.", "table.bloated", "table.stale_statistics", "sequence.")
     LANES: ClassVar[Lanes] = {
         Index: 120, IndexUse: 10, Table: 60, TableUse: 60, Partition: 120, OperatorClass: 600,

@@ -59,6 +59,7 @@ class QueriesPane(StatementAsking):
     DIGIT = "3"
     TITLE = "Queries"
     SHORT = "Query"
+    OF = Statement
     RULES = ("query.", "io.")
     LANES: ClassVar[Lanes] = {
         Statement: 0,

@@ -46,6 +46,7 @@ class ReplicationPane(LivePane):
     DIGIT = "8"
     TITLE = "Replication"
     SHORT = "Repl"
+    OF = Slot
     RULES = RULES
     LANES: ClassVar[Lanes] = {
         WalPlace: 5,
