@@ -42,12 +42,13 @@ class Facts:
     derived: Mapping[type[Any], Any] = field(default_factory=dict)
 
     def rows(self, row_type: type[FactT]) -> tuple[FactT, ...]:
-        """The rows last read. Raises `NeedsTime` before the first, `NotPossible` with the why."""
+        """The rows last read. Raises `NeedsTime` before the first and where a lock or a time
+        limit was met, `NotPossible` where nobody may read them; with the why."""
         found = self.samples.get(row_type)
         if found is None:
             raise NeedsTime(f"{row_type.__name__} was not read yet")
         if isinstance(found, SourceError):
-            raise NotPossible(found.why)
+            raise (NeedsTime if found.passing else NotPossible)(found.why)
         return found.rows
 
     def one(self, row_type: type[FactT]) -> FactT:
@@ -58,10 +59,15 @@ class Facts:
         return found[0]
 
     def get(self, fact_type: type[FactT]) -> FactT:
-        """A derived value. Raises `NeedsTime` where it does not exist yet."""
+        """A derived value. Raises `NeedsTime` where it does not exist yet, or is one of before
+        because what it is made of, the first of its `READS`, cannot be read at this moment."""
         found: FactT | None = self.derived.get(fact_type)
         if found is None:
             raise NeedsTime(f"{fact_type.__name__} needs more samples")
+        for row_type in getattr(fact_type, "READS", ())[:1]:
+            made_of = self.samples.get(row_type)
+            if isinstance(made_of, SourceError) and made_of.passing:
+                raise NeedsTime(made_of.why)
         return found
 
 

@@ -30,7 +30,8 @@ class Derived(Protocol):
     """What a derived value must offer. Built without arguments, before any sample."""
 
     READS: ClassVar[tuple[type[Any], ...]]
-    """Brought by a reading, any of these calls `advanced`."""
+    """Brought by a reading, any of these calls `advanced`. The first is what it is made of:
+    without it nothing is known of now."""
 
     def advanced(self, fresh: Samples, held: Samples) -> Derived:
         """The next value; `fresh` is what this reading brought, `held` the last of every type."""

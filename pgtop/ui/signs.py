@@ -14,7 +14,7 @@ from pgtop.analysis.pulse import Pulse
 from pgtop.analysis.replication import WalFlow
 from pgtop.analysis.waits import CPU, Waits
 from pgtop.model.replication import Recovery, Standby
-from pgtop.model.sample import RowT, Sample
+from pgtop.model.sample import RowT, Sample, SourceError
 from pgtop.model.server import Vitals
 from pgtop.model.session import Session
 from pgtop.terminal.glyphs import SEVERITY, sparkline
@@ -133,6 +133,9 @@ def hidden_sessions(facts: Facts) -> int:
 def load_line(facts: Facts, width: int) -> Line:
     """Active sessions by what they wait for over five minutes, and the statement most are in."""
     waits: Waits | None = facts.derived.get(Waits)
+    unread = facts.samples.get(Session)
+    if isinstance(unread, SourceError):
+        return Line(((" load ?  ", "dim"), (unread.why, "warning")))
     if waits is None or not waits.points:
         return Line(((" load  …", "dim"),))
     pieces: list[tuple[str, Tone]] = [(f" load {units.age(max(1.0, waits.seconds))}  ", "dim")]

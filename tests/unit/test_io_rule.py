@@ -60,7 +60,7 @@ def test_without_timing_nothing_is_claimed() -> None:
     assert "track_io_timing" in untimed.not_possible["io.slow"]
     nothing = judge(Facts({IoTime: Sample(1.0, ())}, {IoFlow: IoFlow()}), IO_RULES)
     assert "from 16" in nothing.not_possible["io.slow"]
-    assert judge(Facts({IoTime: SourceError("no")}), IO_RULES).not_possible
+    assert judge(Facts({IoTime: SourceError("no", lasting=True)}), IO_RULES).not_possible
     assert judge(seen((200, 30.0)), IO_RULES).needs_time
 
 
