@@ -20,17 +20,22 @@ from pgtop.db.errors import (
     LOCK_TIMEOUT_MS,
     STATEMENT_TIMEOUT_MS,
     is_connection_lost,
+    locked,
     query_error,
     said,
 )
+from pgtop.db.lockers import LOCKERS, lockers
 from pgtop.db.pgbouncer import Console
 from pgtop.db.queries import QUERIES
-from pgtop.db.query import Catalog, as_row
-from pgtop.db.refusals import Refusals
+from pgtop.db.query import Catalog, as_row, named
+from pgtop.db.refusals import LOCK_NOT_AVAILABLE, MISSING, Refusals
 from pgtop.model.pool import POOL_TYPES
 from pgtop.model.request import AnswerT, Request
 from pgtop.model.sample import Disconnected, Reading, Sample, SourceError
 from pgtop.model.server import Link
+
+RELEARN_S = 30.0
+"""While something is missing (an extension, a function) what the server has is learnt anew."""
 
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 5.0)
 """Between attempts to reconnect, each times 0.5 to 1.5 so that many pgtops do not march in step.
@@ -57,6 +62,7 @@ class Collector:
         self._refusals = Refusals()
         self._failures = 0
         self._relearn = False
+        self._learnt_at = 0.0
         self._opened: set[Session] = set()
 
     @property
@@ -114,6 +120,7 @@ class Collector:
                 pending = pending[len(answer.rows) + 1 :]
                 answer = await self._read(session, [sql for _, sql, _ in pending], pending)
                 server_ms, taken_at = server_ms + answer.server_ms, answer.taken_at
+            await self._name_lockers(session, samples)
             if Link in samples and self._link is not None:
                 samples[Link] = Sample(taken_at, (self._link,))
             stamped = {
@@ -212,7 +219,7 @@ class Collector:
     async def _connected(self) -> Session:
         if self._session is not None and not self._session.conn.closed:
             if self._relearn:
-                await self._learn(self._session)
+                await self._learn(self._session, again=True)
             return self._session
         try:
             session = await Session.open(self._params)
@@ -225,15 +232,22 @@ class Collector:
         self._failures = 0
         return session
 
-    async def _learn(self, session: Session) -> None:
+    async def _learn(self, session: Session, *, again: bool = False) -> None:
+        """What the server has. `again`: what was learnt before will do where it cannot be read."""
         answer = await self._guarded(session, catalogs.statements(QUERIES.values()))
+        self._relearn, self._learnt_at = False, time.monotonic()
         if answer.error is not None:
+            if again:
+                return
+            why = said(answer.error)
+            if getattr(answer.error, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+                who = await self._lockers(session) or "somebody has locked a catalogue"
+                why = f"{who}; `pgtop --wait` tries again"
             await self._drop()
-            raise Disconnected(f"the catalogue cannot be read: {said(answer.error)}", retry_in=5.0)
+            raise Disconnected(f"the catalogue cannot be read: {why}", retry_in=2.0)
         found, self.role, pid = catalogs.catalog(answer.rows)
         self._catalog = found
-        self._relearn = False
-        self._refusals.forget()
+        self._refusals.forget(MISSING)
         info = session.conn.info
         self._link = Link(
             host=info.host or "local socket",
@@ -275,16 +289,39 @@ class Collector:
                 pending.append((row_type, query.render(self.catalog), query.work_mem))
             except SourceError as error:
                 samples[row_type] = error
+                self._look_again()
         return pending
+
+    def _look_again(self) -> None:
+        """Something is missing: it may be there by and by, or have been dropped just now."""
+        self._relearn = time.monotonic() - self._learnt_at >= RELEARN_S
+
+    async def _lockers(self, session: Session) -> str:
+        answer = await self._guarded(session, [LOCKERS])
+        return lockers(answer.rows[0]) if answer.error is None else ""
+
+    async def _name_lockers(
+        self, session: Session, samples: dict[type[Any], Sample[Any] | SourceError]
+    ) -> None:
+        """Say of what met a lock just now whose it was."""
+        fresh = self._refusals.fresh_locks()
+        if not fresh or not (who := await self._lockers(session)):
+            return
+        for kind in fresh:
+            refusal = samples[kind]
+            if isinstance(refusal, SourceError):
+                refusal.why = locked(named(kind), who)
 
     def _refuse(self, row_type: type[Any], error: Exception) -> SourceError:
         grants = [self.catalog.grants.get(name) for name in QUERIES[row_type].relations]
         refusal = query_error(
             error,
-            what=row_type.__name__.lower(),
+            what=named(row_type),
             role=self.role,
             grant=next(filter(None, grants), None),
         )
+        if refusal.sqlstate in MISSING:
+            self._look_again()
         self._refusals.add(row_type, refusal)
         return refusal
 

@@ -60,10 +60,7 @@ def query_error(
             sqlstate=state,
         )
     if state == "55P03":
-        return SourceError(
-            f"{what}: locked; pgtop waited its own lock_timeout of {lock_ms} ms",
-            sqlstate=state,
-        )
+        return SourceError(locked(what, lock_ms=lock_ms), sqlstate=state)
     if state == "55000" and "shared_preload_libraries" in message:
         return SourceError(
             f"{what}: {message}",
@@ -73,6 +70,11 @@ def query_error(
             lasting=True,
         )
     return SourceError(f"{what}: {message}", sqlstate=state, lasting=state in LASTING)
+
+
+def locked(what: str, who: str = "locked", *, lock_ms: int = LOCK_TIMEOUT_MS) -> str:
+    """The sentence where a lock was met; `who` says whose, where that is known."""
+    return f"{what}: {who}; pgtop waited its own lock_timeout of {lock_ms} ms"
 
 
 def is_connection_lost(error: BaseException) -> bool:
@@ -156,7 +158,8 @@ _CONNECT: tuple[tuple[str, str, float | None], ...] = (
     (r"role .* does not exist", "{said}; name another with -U", None),
     (r"Connection refused|could not connect|No such file or directory",
      "nothing listens at {where}: {said}; is the server up, and the port right?", 1.0),
-    (r"timeout expired|timed out|[Tt]imeout", "no answer in time: {said}", 1.0),
+    (r"timeout expired|timed out|[Tt]imeout",
+     "no answer in time: {said}; the network, a stopped server or a locked catalogue", 1.0),
     (r"No route to host|unreachable", "no way to that host: {said}", 2.0),
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic
@@ -147,6 +148,15 @@ def has(catalog: Catalog, capability: str) -> bool:
     relation, _, column = capability.partition(".")
     found = catalog.relations.get(relation)
     return found is not None and (not column or column in found.columns)
+
+
+_WORDS = {"Vitals": "vital signs", "Session": "sessions", "Statement": "statements"}
+
+
+def named(row_type: type[Any]) -> str:
+    """What a reader calls the rows: `WalFiles` are wal files."""
+    name = row_type.__name__
+    return _WORDS.get(name) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def as_row(row_type: type[Any]) -> Any:

@@ -15,7 +15,9 @@ RETRY_LOCKED_S = 2.0
 """Of those that met a lock one is tried so often, in turn, for its lock_timeout: a locked
 catalogue costs twenty queries no more than one. Once one comes through, all are asked again."""
 
-_LOCK_NOT_AVAILABLE = "55P03"
+LOCK_NOT_AVAILABLE = "55P03"
+MISSING = frozenset({"42883", "42P01", "42703", "3F000"})
+"""Functions, relations, columns, schemas: what was learnt of the server is old."""
 
 
 class Refusals:
@@ -26,10 +28,13 @@ class Refusals:
         """With the `time.monotonic()` from which it may be asked for again."""
 
         self._probe_at = 0.0
+        self._fresh: list[type[Any]] = []
 
-    def forget(self) -> None:
-        """Ask for everything again."""
-        self._refused.clear()
+    def forget(self, only: Collection[str | None] | None = None) -> None:
+        """Ask for everything again, or for what was refused with one of these SQLSTATEs."""
+        for kind, (error, _) in list(self._refused.items()):
+            if only is None or error.sqlstate in only:
+                del self._refused[kind]
 
     def standing(self, types: Collection[type[Any]]) -> dict[type[Any], SourceError]:
         """Of `types` those that are not to be asked for now."""
@@ -47,10 +52,16 @@ class Refusals:
         """It was asked for, and this came of it."""
         now = time.monotonic()
         until = float("inf") if error.lasting else now + RETRY_REFUSED_S
-        if error.sqlstate == _LOCK_NOT_AVAILABLE:
+        if error.sqlstate == LOCK_NOT_AVAILABLE:
+            self._fresh.append(row_type)
             until, self._probe_at = float("inf"), now + RETRY_LOCKED_S
         self._refused.pop(row_type, None)  # the others' turn comes first
         self._refused[row_type] = (error, until)
+
+    def fresh_locks(self) -> list[type[Any]]:
+        """What met a lock since this was asked."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
 
     def came_through(self, row_type: type[Any]) -> None:
         """It was read: what waited for a lock as it did need not wait longer."""
@@ -62,4 +73,4 @@ class Refusals:
 
     def _locked(self) -> list[type[Any]]:
         """What met a lock, the one that was tried longest ago first."""
-        return [k for k, (e, _) in self._refused.items() if e.sqlstate == _LOCK_NOT_AVAILABLE]
+        return [k for k, (e, _) in self._refused.items() if e.sqlstate == LOCK_NOT_AVAILABLE]

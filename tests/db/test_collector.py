@@ -6,6 +6,7 @@ import pytest
 
 from pgtop.analysis.derived import Board
 from pgtop.analysis.workload import OWN, Workload
+from pgtop.db.lockers import LOCKERS, lockers
 from pgtop.db.queries import QUERIES
 from pgtop.model.advice import Advise, Work
 from pgtop.model.plan_request import PlanOf
@@ -291,6 +292,24 @@ async def test_a_failure_to_connect_is_a_sentence(
     assert "\n" not in refused.value.why
 
 
+async def test_an_extension_that_comes_and_goes_is_seen_without_asking(
+    server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgtop.db.collector.RELEARN_S", 0.0)
+    with server.database() as name:
+        server.execute("CREATE EXTENSION pg_stat_statements", database=name)
+        async with collecting(server.dsn(name)) as collector:
+            assert isinstance((await collector.read([Statement])).samples[Statement], Sample)
+            server.execute("DROP EXTENSION pg_stat_statements", database=name)
+            await collector.read([Statement])
+            gone = (await collector.read([Statement])).samples[Statement]
+            assert isinstance(gone, SourceError)
+            assert gone.remedy == "CREATE EXTENSION pg_stat_statements;"
+            server.execute("CREATE EXTENSION pg_stat_statements", database=name)
+            await collector.read([Statement])
+            assert isinstance((await collector.read([Statement])).samples[Statement], Sample)
+
+
 async def test_an_extension_created_meanwhile_is_seen_on_reading_again(server: TestServer) -> None:
     with server.database() as name:
         async with collecting(server.dsn(name)) as collector:
@@ -299,3 +318,18 @@ async def test_an_extension_created_meanwhile_is_seen_on_reading_again(server: T
             assert isinstance((await collector.read([Statement])).samples[Statement], SourceError)
             collector.forget_refusals()
             assert isinstance((await collector.read([Statement])).samples[Statement], Sample)
+
+
+@pytest.mark.parametrize("relation", ["pg_class", "pg_authid", "pg_type", "pg_attribute"])
+async def test_who_has_locked_a_catalogue_is_known_whichever_it_is(
+    any_server: TestServer, relation: str
+) -> None:
+    async with collecting(any_server.dsn()) as collector:
+        await collector.rows([LOCKERS], what="lockers")
+        with any_server.connect(application_name="migration") as holder:
+            holder.execute("BEGIN")
+            holder.execute(f"LOCK TABLE {relation} IN ACCESS EXCLUSIVE MODE".encode())
+            (rows,) = await collector.rows([LOCKERS], what="lockers")
+            pid = holder.info.backend_pid
+            holder.execute("ROLLBACK")
+    assert lockers(rows) == f"pid {pid} (migration, idle in transaction) has locked {relation}"

@@ -231,12 +231,29 @@ async def test_a_locked_catalogue_relation_costs_its_own_readings(victim: TestSe
             assert again.round_trips == 1, "what met a lock is left out for a while"
             await asyncio.sleep(RETRY_LOCKED_S)
             again = await collector.read(list(QUERIES))
-            assert again.round_trips == 2, "one is tried for all"
+            assert again.round_trips == 3, "one is tried for all, and who holds it is asked"
+            holds = f"pid {holder.info.backend_pid} (idle in transaction) has locked pg_constraint"
+            assert sum(holds in e.why for e in locked) == len(locked)
             holder.execute("ROLLBACK")
         await asyncio.sleep(RETRY_LOCKED_S)
         await collector.read(list(QUERIES))
         healed = await collector.read(list(QUERIES))
         assert not [e for e in healed.samples.values() if getattr(e, "sqlstate", None) == "55P03"]
+
+
+async def test_a_catalogue_that_is_locked_when_pgtop_comes_is_named(victim: TestServer) -> None:
+    params = {k: str(v) for k, v in conninfo_to_dict(victim.dsn(user="monitor")).items()}
+    async with collecting(victim.dsn()) as here:
+        await here.read([Vitals])
+        with victim.connect() as holder:
+            holder.execute("BEGIN")
+            holder.execute("LOCK TABLE pg_extension IN ACCESS EXCLUSIVE MODE")
+            pid = holder.info.backend_pid
+            with pytest.raises(Disconnected, match=f"pid {pid} .*has locked pg_extension") as told:
+                await Collector(params).open()
+            assert told.value.retry_in is not None
+            here.forget_refusals()
+            assert isinstance((await here.read([Vitals])).samples[Vitals], Sample)
 
 
 async def test_a_reset_of_the_statistics(victim: TestServer) -> None:

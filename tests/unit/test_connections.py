@@ -168,7 +168,9 @@ def test_a_roles_limit_is_told_under_its_name() -> None:
 def test_without_sessions_nothing_is_claimed() -> None:
     with pytest.raises(NeedsTime):
         list(near_limit(Facts()))
-    refused = Facts({Session: SourceError("no", lasting=True), Pool: SourceError("no console", lasting=True)})
+    refused = Facts(
+        {Session: SourceError("no", lasting=True), Pool: SourceError("no console", lasting=True)}
+    )
     with pytest.raises(NotPossible):
         list(near_limit(refused))
     assert set(judge(refused, RULES).not_possible) == {"connections.near_limit", "pool.waiting"}
