@@ -224,12 +224,14 @@ class Workload:
     # -- looking -------------------------------------------------------------------------
 
     def base(self, time_base: TimeBase) -> Base | None:
-        """Where the window begins; None: at the reset of the counters."""
+        """Where the window begins; None: at the reset of the counters, for one that asks for
+        more than they hold too."""
         if time_base == "reset" or self.now is None:
             return None
-        if time_base == "mark":
-            return self.mark or self.first
-        return self.previous
+        found = (self.mark or self.first) if time_base == "mark" else self.previous
+        if found is not None and self.stats_reset is not None and found.taken_at < self.stats_reset:
+            return None
+        return found
 
     def window(self, time_base: TimeBase) -> Window:
         """The statements in one time base; since the reset where there is no other yet."""

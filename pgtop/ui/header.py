@@ -48,7 +48,8 @@ def header_lines(
         return (Line(((" pgtop  connecting …", "strong"),), state(status, now, interval)),)
     wide = width >= FULL_WIDTH
     where = _where(server, link, wide=wide)
-    urgent = not status.connected or status.frozen_at is not None or status.asked_at is not None
+    late = status.asked_at is not None and now - status.asked_at > LATE_S
+    urgent = not status.connected or status.frozen_at is not None or late
     costs: Pieces = () if urgent else ((f"  {_cost(ms_per_s, board.reading, wide=wide)}", "dim"),)
     right = (*state(status, now, interval), *costs, (" ", ""))
     if urgent:

@@ -7,7 +7,7 @@ import pytest
 from pgtop.analysis.statement_delta import NOTHING, delta
 from pgtop.analysis.workload import HISTORY_KEPT, Workload
 from pgtop.model.sample import Sample
-from pgtop.model.statement import Running, Statement, StatementText
+from pgtop.model.statement import Running, Statement, StatementsInfo, StatementText
 from tests.factories import STARTED, statement, text
 
 
@@ -73,6 +73,23 @@ def test_the_history_of_a_statement_is_bounded_and_leaves_idle_intervals_out() -
     assert points[-1] == (last, 30.0, 5.0)
     assert points[0] == (last - 2 * (HISTORY_KEPT - 1), 30.0, 5.0)
     assert workload.points((10, 5, 2, True)) == []
+
+
+def test_a_base_from_before_the_reset_is_none() -> None:
+    """Counters that began anew hold nothing of what was before."""
+    workload = after(
+        (statement(1, calls=10),), (statement(1, calls=30),), (statement(1, calls=2),)
+    ).marked()
+    reset_at = STARTED + 110
+    info = Sample(STARTED + 111, (StatementsInfo(0, reset_at, 5_000, True),))
+    rows = Sample(STARTED + 112, (statement(1, calls=7),))
+    workload = workload.advanced({StatementsInfo: info, Statement: rows}, {})
+    window = workload.window("mark")
+    assert (window.time_base, window.seconds) == ("reset", 2.0)
+    assert window.deltas()[10, 5, 1, True].calls == 7
+    later = Sample(STARTED + 114, (statement(1, calls=9),))
+    again = workload.marked().advanced({Statement: later}, {})
+    assert again.window("mark").deltas()[10, 5, 1, True].calls == 2
 
 
 def test_the_mark_is_a_base_of_its_own() -> None:

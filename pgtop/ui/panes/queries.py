@@ -67,7 +67,7 @@ class QueriesPane(StatementAsking):
         StatementText: float("inf"),  # once; later only those of new statements
         Role: 60,
         Database: 60,
-        StatementsInfo: 30,
+        StatementsInfo: 0,
     }
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -187,7 +187,7 @@ class QueriesPane(StatementAsking):
             of += f", {units.rate(calls / window.seconds)} calls/s"
         left: list[tuple[str, Tone]] = [
             (f" by {words} {'▼' if self.table.descending else '▲'}", "strong"),
-            (f"  {base_words(window, workload)}", "notice"),
+            (f"  {base_words(window, workload, self.time_base)}", "notice"),
             (f"  {of}", ""),
         ]
         if self.filter_text:
@@ -355,8 +355,8 @@ RULE_TAGS = {"query.n_plus_one": "N+1", "query.spills": "spills", "query.regress
 """A word in front of a statement that a rule names."""
 
 
-def base_words(window: Window, workload: Workload) -> str:
-    """How the head names the time base."""
+def base_words(window: Window, workload: Workload, wanted: TimeBase) -> str:
+    """How the head names the time base; `wanted` may be older than the counters."""
     if window.time_base == "interval":
         return f"last {units.seconds(window.seconds)}"
     if window.time_base == "mark":
@@ -364,4 +364,5 @@ def base_words(window: Window, workload: Workload) -> str:
         return f"{since}, {units.seconds(window.seconds)}"
     if window.seconds is None:
         return "since reset (when is not known: extension before 1.9)"
-    return f"since reset {units.seconds(window.seconds)} ago"
+    late = "" if wanted == "reset" or not workload.previous else ", the base is older"
+    return f"since reset {units.seconds(max(0.0, window.seconds))} ago{late}"
