@@ -101,6 +101,14 @@ def age(value: float | None) -> str:
     return f"{whole} s"
 
 
+def lasting(value: float | None) -> str:
+    """A length of time that goes on, so that it is seen to: 4 s, 3 min 02, 2 h 13, 41 d 3."""
+    if value is None or value < 60:
+        return age(value)
+    words = seconds(value).split()
+    return " ".join(words[:3])
+
+
 def percent(fraction: float | None) -> str:
     """A share of one: 0 %, 0.3 %, 62 %, 100 %; never 100 % when something is missing."""
     if fraction is None:

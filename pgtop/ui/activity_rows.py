@@ -138,8 +138,8 @@ def at_work(session: Session) -> bool:
 def columns() -> tuple[Column[ActivityRow], ...]:
     """What stands at 80 columns first."""
     return (
-        Column("pid", "pid", _pid, 13, "left", lambda r: r.pid, frozen=True, descending=False),
-        Column("for", "for", _for, 8, sort=lambda r: r.age_s,
+        Column("pid", "pid", _pid, 12, "left", lambda r: r.pid, frozen=True, descending=False),
+        Column("for", "for", _for, 9, sort=lambda r: r.age_s,
                means="since it began to wait, else its transaction, else to be idle; ≥ at least"),
         Column("stmt", "stmt", _statement_age, 7, sort=lambda r: r.statement_s, from_width=112,
                means="how long its statement runs"),
@@ -149,7 +149,7 @@ def columns() -> tuple[Column[ActivityRow], ...]:
         Column("holds", "holds or wants", _holds, 24, "left", from_width=136,
                means="the lock that others wait for, or that it wants"),
         Column("frees", "frees", _frees, 6, sort=lambda r: r.root.waiting if r.root else None,
-               from_width=95,
+               from_width=80,
                means="sessions that go on once this one ends"),
         Column("who", "who", _who, 22, "left", lambda r: _who_text(r), from_width=104,
                descending=False,
@@ -162,7 +162,7 @@ def columns() -> tuple[Column[ActivityRow], ...]:
 
 
 def _for(row: ActivityRow) -> Cell:
-    return ("" if row.waited[1] else "≥ ") + units.age(row.age_s)
+    return ("" if row.waited[1] else "≥ ") + units.lasting(row.age_s)
 
 
 def _statement_age(row: ActivityRow) -> Cell:

@@ -216,7 +216,7 @@ class Schedule:
             await self._on_change(False)
             now = time.monotonic()
             pause = now - started  # as long as the server worked
-            if now + pause >= until:
+            if now + 2 * pause >= until:  # the next would take as long, and the tab wait for it
                 return
             try:
                 await asyncio.wait_for(self._wake.wait(), pause)

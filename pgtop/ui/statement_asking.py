@@ -34,6 +34,7 @@ class StatementAsking(LivePane):
         self.window: Window | None = None
         self._detail: StatementDetail | SourceError | None = None
         self._detail_key: StatementKey | None = None
+        self._detail_at = 0.0
         self._advice: dict[StatementKey, Text] = {}
 
     # -- detail --------------------------------------------------------------------------
@@ -60,6 +61,7 @@ class StatementAsking(LivePane):
     async def _ask_detail(self, key: StatementKey) -> None:
         self._detail_key, self._detail = key, None
         workload = self.facts.derived.get(Workload)
+        self._detail_at = workload.now.taken_at if workload and workload.now else 0.0
         if workload and workload.now and key not in workload.now.rows:
             self._detail = SourceError("it has not ended once yet: no counter holds it")
             self.call_after_refresh(self._show_detail)
@@ -82,7 +84,11 @@ class StatementAsking(LivePane):
         detail = self._detail if self._detail_key == view.key else None
         workload = self.facts.derived.get(Workload)
         history = workload.points(view.key) if workload else ()
-        text = detail_text(view, detail, history, self._findings(view))
+        now = workload.now.taken_at if workload and workload.now else 0.0
+        text = detail_text(
+            view, detail, history, self._findings(view),
+            idle_s=now - history[-1][0] if history else 0.0, old_s=max(0.0, now - self._detail_at),
+        )  # fmt: skip
         found.first().show(self._advice.get(view.key, Text()) + text)
 
     def _findings(self, view: StatementView) -> list[str]:

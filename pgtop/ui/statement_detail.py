@@ -20,8 +20,11 @@ def detail_text(
     detail: StatementDetail | SourceError | None,
     history: Sequence[tuple[float, float, float]],
     findings: list[str],
+    *,
+    idle_s: float = 0.0,
+    old_s: float = 0.0,
 ) -> Text:
-    """Everything about one statement."""
+    """Everything about one statement. It last ran `idle_s` ago, `detail` is `old_s` old."""
     text = Text()
     text.append(safe(f"{view.user} on {view.database}   queryid {view.key[2]}"), "bold")
     if view.key[3] is False:
@@ -32,10 +35,12 @@ def detail_text(
     if history:
         values = [ms for _, ms, _ in history]
         text.append(f"ms/s  {sparkline(values, min(60, len(values)))}  ")
-        text.append(f"now {units.rate(values[-1])}, most {units.rate(max(values))}\n")
+        when = f"{units.age(idle_s)} ago" if idle_s else "now"
+        text.append(f"{when} {units.rate(values[-1])}, most {units.rate(max(values))}\n")
     if isinstance(detail, StatementDetail):
         text.append_text(sql_text(detail.query))
         text.append("\n\n")
+        text.append(f"since the reset, read {units.age(old_s)} ago (Enter reads again)\n", "dim")
         text.append(_counters(detail))
         return text
     text.append_text(sql_text(view.query or "(text not read)"))

@@ -11,7 +11,7 @@ import pytest
 from pgtop.model.plan_request import PlanOf
 from pgtop.model.sample import SourceError
 from pgtop.model.server import Server, Vitals
-from pgtop.model.session import Ended, EndOf, LockHolder, Prepared, Session
+from pgtop.model.session import Ended, EndOf, LockHolder, LockWait, Prepared, Session
 from tests.factories import counters, link, server, vitals
 from tests.sessions import NOW, session, wait
 from tests.ui.driving import app_of, read_again, running, screen_text
@@ -261,6 +261,19 @@ async def test_a_reading_that_met_a_lock_leaves_the_last_rows_in_grey_with_their
         served.errors[Session] = SourceError("permission denied", sqlstate="42501", lasting=True)
         await read_again(pilot)
         assert table.row_count == 0
+
+
+async def test_a_session_that_ends_under_its_detail_is_said_to_have_ended() -> None:
+    served = source()
+    async with running(served, first_pane="activity", size=(140, 30)) as pilot:
+        await pilot.press("enter")
+        await read_again(pilot)
+        assert "has ended" not in screen_text(pilot)
+        served.rows[Session] = tuple(s for s in served.rows[Session] if s.pid != 10)
+        served.rows[LockWait] = ()
+        await read_again(pilot)
+        await pilot.pause()
+        assert "pid 10 has ended" in screen_text(pilot)
 
 
 async def test_rows_of_long_ago_are_not_shown_for_want_of_newer_ones() -> None:

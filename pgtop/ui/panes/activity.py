@@ -83,6 +83,9 @@ class ActivityPane(LivePane):
         """Only the sessions that are at this now."""
 
         self.idle = False
+        self._detailed: Session | None = None
+        """Whose detail is open."""
+
         self._led_to: Hashable | None = None
         """The row that a finding led to and that was opened for it."""
 
@@ -280,9 +283,19 @@ class ActivityPane(LivePane):
         if not found or not found.first().is_mounted:
             return
         row = self.row
+        self._tell_of_ended(row)
         found.first().show(
             Text("no session under the cursor") if row is None else detail(row, self._about(row))
         )
+
+    def _tell_of_ended(self, row: ActivityRow | None) -> None:
+        """Whoever looks at a session is told that it is gone; the cursor is on another then."""
+        before, sample = self._detailed, self.facts.samples.get(Session)
+        self._detailed = row.session if row is not None else None
+        if before is None or not isinstance(sample, Sample) or self._detailed is before:
+            return
+        if all(session.key != before.key for session in sample.rows):
+            self.frame.note(f"pid {before.pid} has ended")
 
     # -- keys ----------------------------------------------------------------------------
 

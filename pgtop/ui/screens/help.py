@@ -72,6 +72,8 @@ class HelpScreen(ModalScreen[None]):
             if node is self._pane:
                 text.append_text(self._columns())
         text.append("Tab goes into the detail below a table, arrows scroll it; Tab comes back.\n")
+        text.append("Where it says locked, refused or missing, R asks again at once.\n")
+        text.append("y on a session copies the statement that ends it.\n")
         text.append("‼ critical  ! warning  · notice   – nothing  ? not known  ≈ estimated\n")
         text.append("Esc closes this.")
         return text

@@ -1,0 +1,52 @@
+"""Which reading comes next: the tab in view before what is read in the background."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from pgtop.analysis.groups import Group
+from pgtop.model.index import Index, IndexUse, Sequence
+from pgtop.model.sample import Reading
+from pgtop.model.session import Session
+from pgtop.model.table import Table
+from pgtop.ui.schedule import Schedule
+from tests.factories import reading
+
+
+class SlowSource:
+    """Every reading takes as long, as on a link of that round trip."""
+
+    def __init__(self, trip_s: float) -> None:
+        self.trip_s = trip_s
+        self.order: list[str] = []
+
+    async def read(self, types: Iterable[type[Any]]) -> Reading:
+        kinds = tuple(types)
+        self.order.append("tab" if Session in kinds else kinds[0].__name__)
+        await asyncio.sleep(self.trip_s)
+        return reading(dict.fromkeys(kinds, ()))
+
+    async def ask(self, request: Any) -> Any:
+        raise AssertionError("nothing is asked here")
+
+    async def close(self) -> None:
+        return
+
+
+async def test_a_slow_link_carries_one_group_between_two_readings_of_the_tab() -> None:
+    async def changed(of_tab: bool) -> None:
+        if source.order.count("tab") == 4:
+            done.set()
+
+    done, source = asyncio.Event(), SlowSource(0.05)
+    kinds = (Index, IndexUse, Table, Sequence)
+    schedule = Schedule(
+        source, interval=0.05, lanes=lambda: {Session: 0}, on_change=changed,
+        groups={kind.__name__: Group((kind,), 0, 1e9) for kind in kinds},
+    )  # fmt: skip
+    schedule.start()
+    await asyncio.wait_for(done.wait(), 10)
+    await schedule.stop()
+    assert source.order[:7] == ["tab", "Index", "tab", "IndexUse", "tab", "Table", "tab"]
