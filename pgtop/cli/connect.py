@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from pgtop.analysis.redact import mask_passwords
 from pgtop.db.collector import Collector
@@ -81,18 +81,18 @@ async def connected(
     prompt: bool,
     never_prompt: bool,
     wait: bool = False,
-    before_prompt: Awaitable[object] | None = None,
+    before_prompt: Callable[[], Awaitable[object]] | None = None,
     pgbouncer: Mapping[str, str] | None = None,
 ) -> Collector:
     """An open Collector; asks for the password on the terminal if the server wants one.
 
     `pgbouncer` are the parameters of a pooler's console, for when its pools are asked for.
-    `before_prompt` is awaited before anything is asked: whoever else reads the terminal.
+    what `before_prompt` gives is awaited before anything is asked: whoever else reads the terminal.
     """
 
     async def password() -> str:
         if before_prompt is not None:
-            await before_prompt
+            await before_prompt()
         return await _password(params)
 
     if prompt:

@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import os
 import sys
+from collections.abc import Awaitable
 from typing import Any
 
 from pgtop.config import Config, ConfigError, load
@@ -14,6 +15,10 @@ from pgtop.model.sample import Disconnected
 
 USAGE = 2
 DEFECT = 70
+
+
+SLOW_S = 1.0
+"""A connection that takes longer is announced."""
 
 
 def run(options: argparse.Namespace, *, seconds: float | None = None) -> int:
@@ -100,16 +105,18 @@ async def _screen(
     # prompt waits for the terminal: it must not read the terminal's reply.
     probing = asyncio.ensure_future(asyncio.to_thread(probe))
     loading = asyncio.ensure_future(asyncio.to_thread(importlib.import_module, "pgtop.ui.app"))
+    slow = asyncio.get_running_loop().call_later(SLOW_S, _say_connecting, params)
     try:
         collector = await connected(
             params,
             prompt=options.password,
             never_prompt=options.no_password,
             wait=options.wait,
-            before_prompt=probing,
+            before_prompt=lambda: _before_prompt(slow, probing),
             pgbouncer=console_params(config.pgbouncer),
         )
     finally:
+        slow.cancel()
         await probing  # its reply is ours, not the shell's
     # Read while Textual is still being imported; the texts, which cost more, follow.
     first = asyncio.ensure_future(collector.read(FIRST))
@@ -135,12 +142,28 @@ async def _screen(
     return int(app.return_code or status or 0)
 
 
+async def _before_prompt(slow: asyncio.TimerHandle, probing: Awaitable[Any]) -> None:
+    """A prompt is neither written over nor read from."""
+    slow.cancel()
+    await probing
+
+
+def _say_connecting(params: dict[str, str]) -> None:
+    """Nothing is worse at that hour than a black screen."""
+    from pgtop.terminal.safe import safe
+
+    host = params.get("host") or os.environ.get("PGHOST", "")
+    place = f" to {safe(host)}" if host else ""
+    sys.stderr.write(f"pgtop: connecting{place} … (Ctrl+C ends it)\r\n")
+    sys.stderr.flush()
+
+
 def _defect(error: BaseException) -> int:
     """A defect of ours: where it happened, without what it held."""
     from pgtop.state.crash import write_report
 
     where = write_report(error)
-    return _fail(f"a defect of pgtop, sorry. The report holds no data of yours: {where}", DEFECT)
+    return _fail(f"a defect of pgtop, sorry. The report holds no data of yours:\n{where}", DEFECT)
 
 
 def _fail(sentence: str, status: int) -> int:

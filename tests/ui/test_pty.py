@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lag import link
 from tests.servers import TestServer
 from tests.terminal.outer import until
 from tests.terminal.program import LEFT, Program
@@ -240,6 +241,17 @@ def test_what_cannot_be_is_one_sentence(
     assert program.ended(8)[0] == status
     assert words in program.arrived.decode()
     assert "Traceback" not in program.arrived.decode()
+
+
+def test_a_link_that_does_not_answer_is_said_to_be_tried(
+    server: TestServer, env: dict[str, str]
+) -> None:
+    with link(server.port) as line:
+        line.freeze()
+        program = Program(command(f"host=127.0.0.1 port={line.port} user=monitor"), env)
+        until(lambda: b"connecting to 127.0.0.1" in program.arrived, 4)
+        program.type(b"\x03")
+        assert program.ended()[0] == 130
 
 
 def test_an_unknown_theme_names_those_there_are(server: TestServer, env: dict[str, str]) -> None:
