@@ -104,12 +104,12 @@ class ActivityPane(LivePane):
     def show_facts(self, facts: Facts) -> None:
         """The tree on top, below it what is at work, longest first."""
         found = facts.samples.get(Session)
-        if isinstance(found, SourceError):
-            self.say_unreadable(found)
-            return
         if found is None:
             return
         self.query_one("#activity-load", Lines).show(load_line(facts, self.app.size.width))
+        if isinstance(found, SourceError):
+            self.say_unreadable(found)
+            return
         if self.load:
             self._show_load(facts)
             return
