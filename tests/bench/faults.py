@@ -128,7 +128,7 @@ class Fault:
 
 
 LOST = r"(?m)connection lost.*?(?=  |$)|the (server|connection) was .*?(?=  |$)"
-FROZEN = r"(?m)(the link is frozen|no answer in time).*?(?=  |$)"
+FROZEN = r"(?m)(no answer for [5-9] s|the link is frozen|no answer in time).*?(?=  |$)"
 
 FAULTS = (
     Fault("server restarted", restart, LOST),
@@ -143,10 +143,12 @@ FAULTS = (
     Fault("link frozen", freeze, FROZEN, 3.0),
     Fault("link slow, 3 s a round trip", slow, r"no answer for .*? old|data \d+ s old", 3.0),
     Fault("no free slot", no_slot, r"(?m)no free connection slot.*?(?=  |$)", 2.0),
-    Fault("catalogue locked", lock_catalogue, r"\w+: locked.*?ms", 3.0),
+    Fault("catalogue locked", lock_catalogue, r"(?m)vital signs: .*?(?=  |$)", 3.0),
     Fault("our backend stopped", stop_backend, FROZEN, 3.0),
     Fault("whole server stopped", stop_server, FROZEN, 3.0),
-    Fault("statistics reset", reset_statistics, r"since the reset.*?(?=  )|reset .*? ago", 1.0),
+    Fault(
+        "statistics reset", reset_statistics, r"since reset [0-9.]+ s ago, the base is older", 1.0
+    ),
     Fault("fail-over to a standby", fail_over, r"this is a standby now.*?(?=  |$)"),
 )
 
@@ -206,7 +208,7 @@ def goes_on(program: Program, since: float) -> float:
     """Seconds until readings come, and keep coming for a while."""
     calm = since
     while time.monotonic() - since < 60:
-        if READS not in (shown := program.shown()) or "locked;" in shown:
+        if READS not in (shown := program.shown()) or "has locked" in shown:
             calm = time.monotonic()
         elif time.monotonic() - calm > 2.5:
             return calm - since
