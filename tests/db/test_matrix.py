@@ -298,7 +298,10 @@ async def test_what_is_advised_makes_it_readable(
         }
         assert refused, "nothing was refused: the test shows nothing"
         any_server.execute(*{found.remedy or "" for found in refused.values()}, database=name)
-        after = await _read_twice(any_server.dsn(name, role))
+        try:
+            after = await _read_twice(any_server.dsn(name, role))
+        finally:  # what is of the whole cluster would change the tests after it
+            any_server.execute("REVOKE pg_monitor FROM nobody_role", "GRANT pg_monitor TO monitor")
         assert {t: after[t] for t in refused if isinstance(after[t], SourceError)} == {}
 
 
