@@ -16,7 +16,7 @@ from textual.app import App
 FIRST_S = 6.0
 """The first screen, and what it read at once, are behind then."""
 
-EVERY_S = 20.0
+EVERY_S = 10.0
 """Drawing a line leaves a cycle behind (a Textual strip holds itself once it was divided): 400
 objects a second for somebody who looks around."""
 
