@@ -174,8 +174,12 @@ class Collector:
 
     @asynccontextmanager
     async def second(self, **changes: str) -> AsyncIterator[Session]:
-        """A second connection, for as long as a question needs it; `changes` such as dbname."""
-        session = await Session.open({**self._params, **changes})
+        """A second connection, for as long as a question needs it; `changes` such as dbname.
+        Where there is none, the first is not lost for that, and nobody is to try again."""
+        try:
+            session = await Session.open({**self._params, **changes})
+        except Disconnected as error:
+            raise Disconnected(error.why, sqlstate=error.sqlstate) from error
         self._opened.add(session)
         try:
             yield session

@@ -46,5 +46,6 @@ class Advising(App[int]):
     async def _advise(self, busy: frozenset[StatementKey]) -> None:
         try:
             await ask_advice(self.schedule, self.schedule.board, busy)
-        except Disconnected:
-            self._advised_at = None
+        except Disconnected as error:
+            if error.retry_in is not None:  # None: no second connection is to be had
+                self._advised_at = None

@@ -214,6 +214,20 @@ async def test_no_free_slot(victim: TestServer) -> None:
     await collector.close()
 
 
+async def test_no_second_connection_is_no_lost_connection(victim: TestServer) -> None:
+    async with collecting(victim.dsn(user="monitor")) as collector:
+        clients = [victim.connect(user="nobody_role") for _ in range(8)]
+        try:
+            with pytest.raises(Disconnected, match="no free connection slot") as refused:
+                async with collector.second():
+                    pass
+            assert refused.value.retry_in is None
+            assert (await collector.read([Vitals])).sample(Vitals).rows
+        finally:
+            for client in clients:
+                client.close()
+
+
 async def test_a_locked_catalogue_relation_costs_its_own_readings(victim: TestServer) -> None:
     async with collecting(victim.dsn()) as collector:
         # a session's first look at a view may need more of the catalogue than its rows do
