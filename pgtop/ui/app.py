@@ -179,10 +179,16 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
         return lanes
 
     async def on_event(self, event: events.Event) -> None:
-        """As Textual's; on a screen too small to show what a key does, only those that leave."""
-        small = self.has_class("-small")
-        if small and isinstance(event, events.Key) and event.key not in LEAVING:
-            return
+        """As Textual's; on a screen too small to show what a key does, only those that leave.
+        A key never goes to what is gone."""
+        if isinstance(event, events.Key):
+            if self.has_class("-small") and event.key not in LEAVING:
+                return
+            focused = self.screen.focused if self.screen_stack else None
+            if focused is not None and not focused.is_attached:
+                self.screen.set_focus(None)
+                if self.current is not None and len(self.screen_stack) == 1:
+                    self.current.focus_inside()
         await super().on_event(event)
 
     @property

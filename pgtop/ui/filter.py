@@ -27,8 +27,9 @@ class FilterLine(Input):
         self._pane = pane
 
     def on_mount(self) -> None:
-        """Take the keyboard."""
-        self.focus()
+        """Take the keyboard, at once: Textual's own focus() comes later, when a quick Esc may
+        have closed the line already, and every key after it would go to what is gone."""
+        self.screen.set_focus(self)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter as one types."""

@@ -33,7 +33,7 @@ class ValuesLine(Input):
 
     def on_mount(self) -> None:
         """Take the keyboard."""
-        self.focus()
+        self.screen.set_focus(self)
 
     def on_input_submitted(self) -> None:
         """Ask with what was typed."""

@@ -59,6 +59,7 @@ class Program(Outer):
                 time.sleep(0.1)
                 return os.waitstatus_to_exitcode(status), time.monotonic() - started
             time.sleep(0.01)
+        shown = self.shown()
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
-        raise AssertionError(f"still there after {limit_s} s")
+        raise AssertionError(f"still there after {limit_s} s:\n{shown}")

@@ -25,6 +25,9 @@ KEYS = int(os.environ.get("PGTOP_FUZZ_KEYS", "500"))
 
 SEEDS = [int(seed) for seed in os.environ.get("PGTOP_FUZZ_SEEDS", "1").split()]
 
+BEHIND_S = 60.0
+"""A hundred keys a second are more than a busy machine takes: they wait in the terminal."""
+
 SPECIAL = (
     *(b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D", b"\x1b[5~", b"\x1b[6~", b"\x1b[H", b"\x1b[F"),
     *(b"\r", b"\t", b"\x1b[Z", b"\x7f", b"\x1b", b" ", b"/", b"?", b"<", b">", b"=", b"*", b"+"),
@@ -89,11 +92,11 @@ def test_random_keys_over_hostile_data(
             time.sleep(0.3)
         seen = len(program.arrived)
         program.type(b"3")
-        until(lambda: len(program.arrived) > seen, 10)
+        until(lambda: len(program.arrived) > seen, BEHIND_S)
         found = [text for text in NEVER if text in program.arrived]
         assert found == []
         program.type(b"q")
-        assert program.ended(5)[0] == 0
+        assert program.ended(BEHIND_S)[0] == 0
     finally:
         with contextlib.suppress(ProcessLookupError, ChildProcessError, OSError):
             os.kill(program.pid, 9)

@@ -17,6 +17,8 @@ from pgtop.model.statement import (
     TextsOf,
     UseDatabase,
 )
+from pgtop.ui.filter import FilterLine
+from pgtop.ui.live_table import LiveTable
 from pgtop.ui.panes.queries import QueriesPane
 from tests.factories import link, server, statement, text
 from tests.hostile import CORPUS
@@ -218,6 +220,22 @@ async def test_the_last_rows_stay_grey_with_their_age_when_the_link_is_lost() ->
         await read_again(pilot)
         assert not app_of(pilot).query_one(QueriesPane).table.stale
         assert "connection lost" not in screen_text(pilot)
+
+
+async def test_a_key_never_goes_to_what_is_gone() -> None:
+    """`/` and Esc in one burst left the focus on a filter line that was removed: dead keys."""
+    async with running(shop()) as pilot:
+        app = app_of(pilot)
+        await pilot.press("slash")
+        (line,) = app.query(FilterLine)
+        assert app.focused is line
+        await line.remove()
+        app.screen.set_focus(line)
+        assert not line.is_attached
+        await pilot.press("9")
+        assert app.current is app.panes["tray"]
+        await pilot.press("3")
+        assert isinstance(app.focused, LiveTable)
 
 
 async def test_a_question_that_finds_the_link_lost_says_so_at_once() -> None:
