@@ -46,6 +46,11 @@ class IndexFacts:
             return window
         return min(window, max(0.0, self.now - index.created_at))
 
+    def table_ident(self, index: Index) -> str:
+        """Its table, schema-qualified and quoted; empty where that was not read."""
+        table = self.usage.tables.get(index.indrelid)
+        return table.ident if table is not None else ""
+
     def supports(self, index: Index) -> ForeignKey | None:
         """A foreign key that would be served worse without this index."""
         for key in self.foreign_keys.get(index.indrelid, ()):

@@ -55,9 +55,10 @@ def built_again(found: IndexFacts, index: Index, definition: str) -> Iterator[st
         return
     yield f"{definition};"
     name = names.quote(index.relname)
-    head, _, keys = definition.partition(f" {name} ON ONLY {index.table_ident} ")
+    head, _, keys = definition.partition(f" {name} ON ONLY {found.table_ident(index)} ")
     for leaf in children(found, index) if keys else ():
         own = names.quote(leaf.relname)
         only = "ONLY " if leaf.partitioned else ""
-        yield from built_again(found, leaf, f"{head} {own} ON {only}{leaf.table_ident} {keys}")
+        table = found.table_ident(leaf)
+        yield from built_again(found, leaf, f"{head} {own} ON {only}{table} {keys}")
         yield ddl.attach_index(index.ident, leaf.ident)

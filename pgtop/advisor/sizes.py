@@ -73,7 +73,7 @@ def _as_index(new: NewIndex, rows: float) -> Index:
     count = len(new.keys)
     places = " ".join(str(n + 1) for n in range(count + len(new.include)))
     return Index(
-        indexrelid=0, indrelid=new.relid, ident="", schemaname="", relname="", table_ident="",
+        indexrelid=0, indrelid=new.relid, ident="", schemaname="", relname="",
         relkind="i", amname="btree", relpages=1 << 20, reltuples=rows, options=None, parent=0,
         indnatts=count + len(new.include), indnkeyatts=count, flags=0, indkey=places,
         indcollation="", indclass="", indoption="", indexprs=None,

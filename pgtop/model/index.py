@@ -21,9 +21,6 @@ class Index(NamedTuple):
 
     schemaname: str
     relname: str
-    table_ident: str
-    """Its table, schema-qualified and quoted."""
-
     relkind: str
     """i index, I the index of a partitioned table, which has no storage of its own."""
 
@@ -56,7 +53,7 @@ class Index(NamedTuple):
     """The predicate likewise."""
 
     builder_pid: int | None
-    """Who builds an index on the same table at this moment."""
+    """Who builds an index on the same table at this moment; None for an index that is valid."""
 
     created_at: float | None
     """Seconds since 1970; None unless track_commit_timestamp was on at the time."""

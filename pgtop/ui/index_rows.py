@@ -292,7 +292,8 @@ def tags(findings: tuple[Finding, ...]) -> tuple[tuple[str, Tone], ...]:
 
 
 def _name_cell(row: IndexRow) -> Cell:
-    on = f" on {row.index.table_ident}" + (f" ({row.columns})" if row.columns else "")
+    table = row.found.table_ident(row.index)
+    on = (f" on {table}" if table else "") + (f" ({row.columns})" if row.columns else "")
     return (*tags(row.findings), (row.index.relname, ""), (on, "dim"))
 
 

@@ -22,7 +22,7 @@ def index(oid: int, name: str, key: str = "1", /, **fields: Any) -> Index:
     keys = len(key.split())
     defaults: dict[str, Any] = {
         "indexrelid": oid, "indrelid": 20_000, "ident": f"public.{name}", "schemaname": "public",
-        "relname": name, "table_ident": "public.orders", "relkind": "i", "amname": "btree",
+        "relname": name, "relkind": "i", "amname": "btree",
         "relpages": 1_000, "reltuples": 1e5, "options": None, "parent": 0, "indnatts": keys,
         "indnkeyatts": keys, "flags": VALID | READY | LIVE | 8, "indkey": key,
         "indcollation": " ".join("0" * keys), "indclass": " ".join(["1978"] * keys),
@@ -109,7 +109,7 @@ async def test_rows_behind_an_exclusive_lock_say_so_and_no_others() -> None:
     )
     wanted = lock._replace(relid=20_001, granted=False)
     weaker = lock._replace(relid=20_001, mode="ShareUpdateExclusiveLock")
-    other = index(9, "elsewhere", "1", indrelid=20_001, table_ident="public.other")
+    other = index(9, "elsewhere", "1", indrelid=20_001)
     more = (table(20_001, "other"), other, lock, wanted, weaker)
     async with running(shop(60, *more), size=(150, 30), first_pane="indexes") as pilot:
         lines = screen_text(pilot).split("\n")
@@ -170,7 +170,10 @@ async def test_no_statistics_is_a_question_mark_not_zero() -> None:
 
 
 async def test_hostile_names_are_harmless() -> None:
-    named = [index(10 + i, name, ident=name, table_ident=name) for i, name in enumerate(CORPUS)]
+    named: list[Any] = []
+    for i, name in enumerate(CORPUS):
+        named.append(index(10 + i, name, ident=name, indrelid=30_000 + i))
+        named.append(table(30_000 + i, name, ident=name))
     async with running(shop(60, *named), size=(150, 60), first_pane="indexes") as pilot:
         for text in segments(pilot):
             assert text.isprintable(), ascii(text)

@@ -216,7 +216,9 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         }.get(self.mode, lambda i: not i.parent)  # partitions stand behind their parent's index
         if not needle:
             return chosen
-        return lambda i: needle in f"{i.ident} {i.table_ident} {i.amname}".lower() and chosen(i)
+        return lambda i: (
+            needle in f"{i.ident} {found.table_ident(i)} {i.amname}".lower() and chosen(i)
+        )
 
     def _use(self, columns: Listed[Column[Any]]) -> None:
         """Change the columns; rows of another kind go first, they do not fit them."""
