@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from pgtop.advice import Facts, NeedsTime
@@ -12,7 +13,7 @@ from pgtop.analysis.keys import best_support
 from pgtop.analysis.usage import Usage
 from pgtop.model.finding import Finding
 from pgtop.model.index import CounterWindow, ForeignKey, Index, OperatorClass
-from pgtop.model.sample import Sample
+from pgtop.model.sample import Sample, SourceError
 from pgtop.model.server import Server
 
 RowT = TypeVar("RowT")
@@ -29,6 +30,9 @@ class IndexFacts:
     """By referencing table."""
 
     classes: dict[int, OperatorClass]
+    blind: str | None
+    """Why it is not known which indexes foreign keys need; None: it is."""
+
     window: CounterWindow
     server: Server | None
     now: float
@@ -84,14 +88,14 @@ def gathered(facts: Facts) -> IndexFacts:
         raise NeedsTime("the counters' window was not read yet")
     servers = optional(facts, Server)
     sample = facts.samples[CounterWindow]
-    parts = kept(usage, "gathered", (rows, keys), lambda: _grouped(rows, keys))
-    by_table, by_child = parts
     return IndexFacts(
-        by_table=by_table,
+        by_table=kept(usage, "by table", (rows,), lambda: _grouped(rows, "indrelid")),
         usage=usage,
         estimates=estimates,
-        foreign_keys=by_child,
+        foreign_keys=kept(usage, "by child", (keys,), lambda: _grouped(keys, "conrelid")),
         classes={row.oid: row for row in optional(facts, OperatorClass)},
+        blind=_unread(facts, ForeignKey, "foreign keys")
+        or _unread(facts, OperatorClass, "operator classes"),
         window=windows[0],
         server=servers[0] if servers else None,
         now=_now(facts, sample.taken_at if isinstance(sample, Sample) else 0.0),
@@ -103,16 +107,21 @@ def _now(facts: Facts, at: float) -> float:
     return max(at, server.taken_at) if isinstance(server, Sample) else at
 
 
-def _grouped(
-    rows: Iterable[Index], keys: Iterable[ForeignKey]
-) -> tuple[dict[int, list[Index]], dict[int, list[ForeignKey]]]:
-    by_table: dict[int, list[Index]] = {}
+def _unread(facts: Facts, row_type: type[Any], what: str) -> str | None:
+    """Why rows of a type are not there, or None."""
+    found = facts.samples.get(row_type)
+    if isinstance(found, SourceError):
+        return found.why
+    return f"{what} were not read yet" if found is None else None
+
+
+def _grouped(rows: Iterable[RowT], field: str) -> dict[int, list[RowT]]:
+    """Rows by the table that a field of theirs names."""
+    of = attrgetter(field)
+    found: dict[int, list[RowT]] = {}
     for row in rows:
-        by_table.setdefault(row.indrelid, []).append(row)
-    by_child: dict[int, list[ForeignKey]] = {}
-    for key in keys:
-        by_child.setdefault(key.conrelid, []).append(key)
-    return by_table, by_child
+        found.setdefault(of(row), []).append(row)
+    return found
 
 
 def kept(usage: Usage, name: str, inputs: tuple[Any, ...], make: Callable[[], Any]) -> Any:

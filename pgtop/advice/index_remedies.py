@@ -25,7 +25,9 @@ BUILD_WAITS = (
 def dropped(found: IndexFacts, index: Index) -> Remedy:
     """DROP INDEX, and the CREATE that takes it back where the definition is known."""
     known = found.usage.definitions.get(index.indexrelid)
-    undo = () if known is None or known.sql is None else tuple(built_again(found, index, known.sql))
+    undo: tuple[str, ...] = ()
+    if known is not None and known.sql is not None and found.table_ident(index):
+        undo = tuple(built_again(found, index, known.sql))
     if index.partitioned:
         caution = "a partitioned index cannot be dropped CONCURRENTLY: set lock_timeout to 2s"
     else:
@@ -54,11 +56,11 @@ def built_again(found: IndexFacts, index: Index, definition: str) -> Iterator[st
         yield ddl.concurrently(definition)
         return
     yield f"{definition};"
-    name = names.quote(index.relname)
-    head, _, keys = definition.partition(f" {name} ON ONLY {found.table_ident(index)} ")
+    name, table = names.quote(index.relname), found.table_ident(index)
+    head, _, keys = definition.partition(f" {name} ON ONLY {table} ")
     for leaf in children(found, index) if keys else ():
         own = names.quote(leaf.relname)
         only = "ONLY " if leaf.partitioned else ""
-        table = found.table_ident(leaf)
-        yield from built_again(found, leaf, f"{head} {own} ON {only}{table} {keys}")
+        of = found.table_ident(leaf)
+        yield from built_again(found, leaf, f"{head} {own} ON {only}{of} {keys}")
         yield ddl.attach_index(index.ident, leaf.ident)

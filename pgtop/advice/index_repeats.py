@@ -13,6 +13,7 @@ from pgtop.analysis import units
 from pgtop.analysis.keys import ANY_ORDER, covers
 from pgtop.model.finding import Cost, Finding
 from pgtop.model.index import Index
+from pgtop.model.table import Table
 
 SLICE_S = 0.005
 """So long a slice of comparing takes at most: the screen's loop allows a step 10 ms."""
@@ -25,6 +26,7 @@ def comparing(facts: Facts) -> Iterator[None]:
     """Compare all indexes in slices, for rules: see `Rule.prepare`."""
     try:
         found = gathered(facts)
+        facts.rows(Table)
     except NotJudged:
         return
     known = found.usage.memo.get("repeated")
@@ -111,6 +113,7 @@ def redundant(facts: Facts) -> Iterator[Finding]:
 
 def _repeated(facts: Facts) -> tuple[Finding, ...]:
     found = gathered(facts)
+    facts.rows(Table)  # what brings a partitioned index back names its table
     made: tuple[Finding, ...] = kept(
         found.usage,
         "repeated",

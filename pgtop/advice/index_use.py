@@ -31,6 +31,8 @@ def why_kept(found: IndexFacts, index: Index) -> str | None:
     for holds, why in reasons:
         if holds:
             return why
+    if found.blind is not None:
+        return f"a foreign key may need it: {found.blind}"
     key = found.supports(index)
     if key is not None:
         return f"foreign key {key.conname} needs it when a referenced row is deleted"

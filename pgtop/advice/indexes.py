@@ -16,7 +16,7 @@ from pgtop.advice.index_use import scans, size_bytes, subject, why_kept
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
 from pgtop.model.finding import Cost, Finding, Remedy
-from pgtop.model.index import ForeignKey, Index, IndexUse
+from pgtop.model.index import ForeignKey, Index, IndexUse, OperatorClass
 from pgtop.model.table import BLOCK_BYTES, Table
 from pgtop.model.vacuum import HorizonHolder
 
@@ -39,8 +39,10 @@ def unused(facts: Facts) -> Iterator[Finding]:
             f"{young}the counters cover {units.age(window)}, unused is said from"
             f" {units.age(limits.UNUSED_WINDOW_S)} on"
         )
-    uses = facts.rows(IndexUse)
-    inputs = (facts.rows(Index), uses, optional(facts, ForeignKey), found.window.replicas > 0)
+    uses, keys = facts.rows(IndexUse), facts.rows(ForeignKey)
+    facts.rows(OperatorClass)  # a foreign key may need what nobody scans: see IndexFacts.blind
+    facts.rows(Table)
+    inputs = (facts.rows(Index), uses, keys, found.window.replicas > 0)
     yield from kept(found.usage, "unused", inputs, lambda: listed(_unused(found)))
 
 
@@ -181,6 +183,7 @@ def _bloated(
 def low_cardinality(facts: Facts) -> Iterator[Finding]:
     """An index of one column with few values, none of them rare."""
     found = gathered(facts)
+    facts.rows(ForeignKey), facts.rows(OperatorClass)
     for relid, indexes in found.by_table.items():
         table = found.usage.tables.get(relid)
         columns = found.estimates.columns(relid)

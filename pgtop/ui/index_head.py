@@ -32,7 +32,8 @@ def head_line(found: IndexFacts, pending: Pending, view: str, shown: int, width:
         chosen = each == view
         if key:
             left.append((f"{key} ", "key"))
-        number = f" {units.count(shown)}" if chosen else ""
+        blind = each == "unused" and found.blind is not None
+        number = f" {'?' if blind else units.count(shown)}" if chosen else ""
         if chosen or wide:
             left.append((f"{word}{number}  ", "strong" if chosen else "dim"))
     left.append(_progress(pending))

@@ -231,7 +231,7 @@ def _last_cell(row: IndexRow) -> Cell:
     server = row.found.server
     if server is None or server.version_num < 160000:
         return units.UNKNOWN
-    return (("never", "notice"),) if not scans(row.found, row.index) else units.UNKNOWN
+    return (("never", "notice"),) if scans(row.found, row.index) == 0 else units.UNKNOWN
 
 
 def _per_scan(row: IndexRow) -> Cell:

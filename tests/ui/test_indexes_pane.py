@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.text import Text
 
-from pgtop.model.index import CounterWindow, Index, IndexUse
+from pgtop.model.index import CounterWindow, ForeignKey, Index, IndexUse
 from pgtop.model.index_request import Definition, DefinitionOf, KeysOf, StatisticsOf, ValuesOf
 from pgtop.model.sample import SourceError
 from pgtop.model.table import Table
@@ -83,6 +83,24 @@ async def test_views_by_one_key_each_and_back() -> None:
         assert "public.orders" in screen_text(pilot)
         await pilot.press("m")
         assert "every foreign key has an index" in screen_text(pilot)
+
+
+async def test_what_may_be_dropped_is_not_known_without_foreign_keys() -> None:
+    source = shop()
+    source.errors[ForeignKey] = SourceError("pg_constraint is locked", lasting=True)
+    async with running(source, size=(150, 30), first_pane="indexes") as pilot:
+        await pilot.press("u")
+        shown = screen_text(pilot)
+        assert "unused ?" in shown
+        assert "which indexes may be dropped is not known: pg_constraint is locked" in shown
+
+
+async def test_an_index_without_counters_is_not_said_to_be_never_scanned() -> None:
+    source = shop(60, index(4, "by_day", "2"))
+    async with running(source, size=(150, 30), first_pane="indexes") as pilot:
+        lines = screen_text(pilot).split("\n")
+        assert "never" in next(line for line in lines if "by_note" in line)
+        assert "never" not in next(line for line in lines if "by_day" in line)
 
 
 async def test_the_window_is_always_said() -> None:

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgtop.advice import Facts, NeedsTime, NotPossible, ddl, foreign_keys, index_repeats
-from pgtop.advice.index_facts import IndexFacts
+from pgtop.advice.index_facts import IndexFacts, gathered
 from pgtop.advice.index_invalid import invalid
+from pgtop.advice.index_remedies import dropped
 from pgtop.advice.index_repeats import comparing, duplicate, redundant
+from pgtop.advice.index_use import why_kept
 from pgtop.advice.indexes import unused
 from pgtop.analysis.bloat import btree_free_bytes
 from pgtop.analysis.bloat_btree import btree
@@ -25,6 +27,8 @@ from pgtop.model.index import (
     IndexUse,
     OperatorClass,
 )
+from pgtop.model.index_request import Definition
+from pgtop.model.sample import SourceError
 from pgtop.model.server import Server
 from pgtop.model.table import Table
 from tests.factories import reading, rows_of
@@ -33,6 +37,7 @@ from tests.ui.test_indexes_pane import index, table, use, window
 
 def facts(days: float, *, more: tuple[Any, ...] = (), **fields: Any) -> Facts:
     rows = rows_of(table(), window(days, **fields), index(1, "never"), use(1, 0), *more)
+    rows = {ForeignKey: (), OperatorClass: (), **rows}
     for kind in (Index, IndexUse, Table, CounterWindow, Server):
         assert kind in rows
     board = Board()
@@ -70,6 +75,31 @@ def test_what_a_foreign_key_needs_is_not_unused() -> None:
     classes = OperatorClass(1978, 1976, "int4_ops", True)
     assert list(unused(facts(90, more=(key, classes)))) == []
     assert len(list(unused(facts(90, more=(key._replace(conkey="2"), classes))))) == 1
+
+
+@pytest.mark.parametrize("kind", [ForeignKey, OperatorClass, Table])
+def test_nothing_is_unused_until_it_is_known_what_needs_it(kind: type[Any]) -> None:
+    seen = facts(90)
+    for lacking, reason in ((None, NeedsTime), (SourceError("refused", lasting=True), NotPossible)):
+        samples = {k: v for k, v in seen.samples.items() if k is not kind}
+        if lacking is not None:
+            samples[kind] = lacking
+        with pytest.raises(reason):
+            list(unused(Facts(samples, seen.derived)))
+        if kind is not Table:
+            found = gathered(Facts(samples, seen.derived))
+            assert "a foreign key may need it" in str(why_kept(found, index(1, "never")))
+
+
+def test_a_partitioned_index_has_no_undo_while_its_table_is_not_known() -> None:
+    """The parent's statement alone would build an index that stays invalid."""
+    whole = index(2, "whole", "1", relkind="I", indrelid=77)
+    sql = "CREATE INDEX whole ON ONLY public.parted USING btree (a)"
+    found = gathered(facts(1, more=(whole, Definition(2, sql, 0, None))))
+    assert dropped(found, whole).undo == ()
+    there = table(77, "parted", relkind="p")
+    found = gathered(facts(1, more=(whole, there, Definition(2, sql, 0, None))))
+    assert dropped(found, whole).undo == (f"{sql};",)
 
 
 def test_an_index_that_is_being_built_is_not_called_broken() -> None:

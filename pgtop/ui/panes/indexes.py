@@ -289,9 +289,12 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         if self.mode == "bloated":  # with rows, nobody reads it, and it would cost
             rows = self._listing.rows
             return "" if rows else f"no index is known to be bloated{self._not_judged()}"
+        blind = self.found.blind if self.found else None
         return {
             "all": "no index in this database",
-            "unused": "every index that may be dropped was scanned",
+            "unused": f"which indexes may be dropped is not known: {blind}"
+            if blind
+            else "every index that may be dropped was scanned",
             "duplicate": "no index repeats another",
             "invalid": "all indexes are valid",
             "missing": "every foreign key has an index; I on a statement in Queries looks for more",
