@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from pgtop.advice import Facts, NeedsTime
@@ -81,7 +80,7 @@ def optional(facts: Facts, row_type: type[RowT]) -> Sequence[RowT]:
 def gathered(facts: Facts) -> IndexFacts:
     """Everything together. Raises `NeedsTime` and `NotPossible` as the facts do."""
     usage, estimates = facts.get(Usage), facts.get(Estimates)
-    rows = facts.rows(Index)
+    facts.rows(Index)
     keys = optional(facts, ForeignKey)
     windows = facts.rows(CounterWindow)
     if not windows:
@@ -89,10 +88,10 @@ def gathered(facts: Facts) -> IndexFacts:
     servers = optional(facts, Server)
     sample = facts.samples[CounterWindow]
     return IndexFacts(
-        by_table=kept(usage, "by table", (rows,), lambda: _grouped(rows, "indrelid")),
+        by_table=estimates.by_table,
         usage=usage,
         estimates=estimates,
-        foreign_keys=kept(usage, "by child", (keys,), lambda: _grouped(keys, "conrelid")),
+        foreign_keys=kept(usage, "by child", (keys,), lambda: _by_child(keys)),
         classes={row.oid: row for row in optional(facts, OperatorClass)},
         blind=_unread(facts, ForeignKey, "foreign keys")
         or _unread(facts, OperatorClass, "operator classes"),
@@ -115,12 +114,10 @@ def _unread(facts: Facts, row_type: type[Any], what: str) -> str | None:
     return f"{what} were not read yet" if found is None else None
 
 
-def _grouped(rows: Iterable[RowT], field: str) -> dict[int, list[RowT]]:
-    """Rows by the table that a field of theirs names."""
-    of = attrgetter(field)
-    found: dict[int, list[RowT]] = {}
-    for row in rows:
-        found.setdefault(of(row), []).append(row)
+def _by_child(keys: Iterable[ForeignKey]) -> dict[int, list[ForeignKey]]:
+    found: dict[int, list[ForeignKey]] = {}
+    for key in keys:
+        found.setdefault(key.conrelid, []).append(key)
     return found
 
 

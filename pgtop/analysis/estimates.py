@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pgtop.analysis.bloat import Bloat, heap, unavailable
 from pgtop.analysis.bloat_btree import btree, deduplicates, why_not_btree
+from pgtop.analysis.pending import Pending
 from pgtop.model.index import ColumnStatistics, CounterWindow, Index, OperatorClass
 from pgtop.model.index_request import Measured
 from pgtop.model.sample import Sample
@@ -14,7 +15,7 @@ from pgtop.model.table import Table
 
 
 class Estimates:
-    """Statistics as they come in, and the bloat that follows from them.
+    """Indexes and statistics as they come in, and the bloat that follows from them.
 
     Nothing is computed until `of_index` or `of_table` asks; the answer is kept as long as
     size, rows and statistics are the same.
@@ -25,6 +26,10 @@ class Estimates:
     )  # fmt: skip
 
     def __init__(self) -> None:
+        self.by_table: dict[int, list[Index]] = {}
+        """Indexes by their table."""
+
+        self.pending = Pending()
         self._indexes: dict[int, Index] = {}
         self._tables: dict[int, Table] = {}
         self._columns: dict[int, dict[int, ColumnStatistics]] = {}
@@ -38,7 +43,7 @@ class Estimates:
     ) -> Estimates:
         """Take what came; the object stays the same, it is only a store."""
         if Index in fresh:
-            self._indexes = {row.indexrelid: row for row in fresh[Index].rows}
+            self._take_indexes(fresh[Index].rows)
         if Table in fresh:
             self._tables = {row.relid: row for row in fresh[Table].rows}
         if OperatorClass in fresh:
@@ -52,6 +57,14 @@ class Estimates:
             self._measured.update((row.relid, row) for row in fresh[Measured].rows)
         return self
 
+    def _take_indexes(self, rows: Iterable[Index]) -> None:
+        by_table: dict[int, list[Index]] = {}
+        for row in rows:
+            by_table.setdefault(row.indrelid, []).append(row)
+        self._indexes = {row.indexrelid: row for row in rows}
+        self.pending = Pending(by_table, self._columns)
+        self.by_table = by_table
+
     def _take(self, rows: Iterable[ColumnStatistics]) -> None:
         found: dict[int, dict[int, ColumnStatistics]] = {}
         for row in rows:
@@ -59,6 +72,7 @@ class Estimates:
         for relid, columns in found.items():
             self._columns[relid] = columns
             self._kept.pop(relid, None)
+        self.pending.answered(found)
 
     # -- what is asked -------------------------------------------------------------------
 
@@ -81,11 +95,6 @@ class Estimates:
     def columns(self, relid: int) -> Mapping[int, ColumnStatistics]:
         """What is known of a relation's columns, by attnum."""
         return self._columns.get(relid, {})
-
-    @property
-    def relations_known(self) -> int:
-        """Relations whose columns' statistics were read."""
-        return len(self._columns)
 
     def of_index(self, index: Index) -> Bloat:
         """Bloat of an index: measured where it was, else estimated."""

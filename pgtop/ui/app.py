@@ -111,6 +111,7 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
             first=first_reading,
             groups=groups,
             on_group=self._group_read,
+            ahead=lambda: self.current.AHEAD if self.current else frozenset(),
         )
         self.theme = "ansi-dark" if self.no_color else theme_of(self.config.theme, self.probe)
         if self.no_color:  # Textual's own answer to NO_COLOR is greys, which are colours

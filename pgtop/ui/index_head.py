@@ -5,7 +5,7 @@ from __future__ import annotations
 from pgtop.advice.index_facts import IndexFacts
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
-from pgtop.ui.index_listing import Pending
+from pgtop.analysis.pending import Pending
 from pgtop.ui.lines import Line
 from pgtop.ui.table_columns import Tone
 
@@ -20,24 +20,30 @@ VIEWS = {
 }
 """View -> (key, word)."""
 
-WIDE_HEAD = 110
-"""From this width on the head names the views; below, their keys alone."""
+
+def head_line(found: IndexFacts, view: str, shown: int, width: int) -> Line:
+    """The views with their keys, how far bloat is known, how long the counters count. Where not
+    all fits, only the chosen view has its word: half a number would be another number."""
+    number = "?" if view == "unused" and found.blind is not None else units.count(shown)
+    end = (_progress(found.estimates.pending), _window_words(found))
+    for named, gap in ((True, "  "), (True, " "), (False, "  ")):
+        line = (*_views(view, number, named, gap), end[0])
+        if sum(len(text) for text, _ in (*line, end[1])) < width:
+            break
+    return Line(line, (end[1],), urgent=True)
 
 
-def head_line(found: IndexFacts, pending: Pending, view: str, shown: int, width: int) -> Line:
-    """The views with their keys, how far bloat is known, how long the counters count."""
-    left: list[tuple[str, Tone]] = [(" ", "")]
-    wide = width >= WIDE_HEAD
+def _views(view: str, number: str, named: bool, gap: str) -> tuple[tuple[str, Tone], ...]:
+    parts: list[tuple[str, Tone]] = [(" ", "")]
     for each, (key, word) in VIEWS.items():
         chosen = each == view
         if key:
-            left.append((f"{key} ", "key"))
-        blind = each == "unused" and found.blind is not None
-        number = f" {'?' if blind else units.count(shown)}" if chosen else ""
-        if chosen or wide:
-            left.append((f"{word}{number}  ", "strong" if chosen else "dim"))
-    left.append(_progress(pending))
-    return Line(tuple(left), (_window_words(found),), urgent=True)
+            parts.append((f"{key} ", "key"))
+        if chosen:
+            parts.append((f"{word} {number}{gap}", "strong"))
+        elif named:
+            parts.append((f"{word}{gap}", "dim"))
+    return tuple(parts)
 
 
 def _progress(pending: Pending) -> tuple[str, Tone]:

@@ -7,10 +7,6 @@ from operator import itemgetter
 from time import perf_counter
 from typing import Any
 
-from pgtop.advice.index_facts import IndexFacts
-from pgtop.analysis.bloat import LEAST_PAGES
-from pgtop.analysis.bloat_btree import why_not_btree
-
 Steps = Generator[None, None, list[Any]]
 
 SLICE_S = 0.004
@@ -114,57 +110,3 @@ def _same(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
         a is b or (isinstance(a, (str, bool, int)) and type(a) is type(b) and a == b)
         for a, b in zip(before, now, strict=True)
     )
-
-
-class Pending:
-    """Which tables' column statistics an estimate still waits for, those of big indexes first."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        """Indexes that are big enough for an estimate."""
-
-        self.waiting = 0
-        """Of these, those without."""
-
-        self._of: Any = None
-        self._known = -1
-        self._indexes: dict[int, int] = {}
-
-    def update(self, found: IndexFacts) -> None:
-        """After a reading, or after statistics came."""
-        if self._of is not found.by_table:
-            self._of = found.by_table
-            self._start(found)
-        if self._known == found.estimates.relations_known:
-            return
-        self._known = found.estimates.relations_known
-        done = [relid for relid in self._indexes if found.estimates.columns(relid)]
-        for relid in done:
-            self.waiting -= self._indexes.pop(relid)
-
-    def _start(self, found: IndexFacts) -> None:
-        biggest: list[tuple[int, int, int]] = []
-        self.total = 0
-        for relid, indexes in found.by_table.items():
-            big = [index for index in indexes if index.relpages >= LEAST_PAGES]
-            self.total += len(big)
-            if big and not found.estimates.columns(relid):
-                number = sum(why_not_btree(index) is None for index in big)
-                if number:
-                    biggest.append((max(index.relpages for index in big), relid, number))
-        biggest.sort(reverse=True)
-        self._indexes = {relid: number for _, relid, number in biggest}
-        self.waiting = sum(self._indexes.values())
-
-    def answered(self, relids: Iterable[int], found: IndexFacts) -> None:
-        """These were asked for, and what came of them was kept."""
-        for relid in relids:
-            self.waiting -= self._indexes.pop(relid, 0)
-        self._known = found.estimates.relations_known
-
-    def __contains__(self, relid: int) -> bool:
-        return relid in self._indexes
-
-    def first(self, number: int) -> list[int]:
-        """So many tables, those of the biggest indexes first."""
-        return [relid for relid, _ in zip(self._indexes, range(number), strict=False)]

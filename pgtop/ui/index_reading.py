@@ -14,7 +14,6 @@ from pgtop.analysis.bloat import LEAST_PAGES
 from pgtop.model.index import ColumnStatistics, Sequence, SequenceValue
 from pgtop.model.index_request import KeysOf, StatisticsOf, ValuesOf
 from pgtop.model.sample import SourceError
-from pgtop.ui.index_listing import Pending
 from pgtop.ui.live_pane import LivePane
 
 TABLES_AT_ONCE = 40
@@ -38,7 +37,6 @@ class IndexReading(LivePane):
         self.mode = "all"
         self.found: IndexFacts | None = None
         self._names: dict[int, str] = {}
-        self._pending = Pending()
         self._sequences_at = -1e9
 
     def _read_more(self) -> None:
@@ -68,17 +66,17 @@ class IndexReading(LivePane):
         if found is None:
             return [], set()
         estimates = found.estimates
-        self._pending.update(found)
+        pending = estimates.pending
         waiting: dict[int, None] = {}
         for key in self._visible():
             index = estimates.index(key)
             relid = index.indrelid if index is not None else key
             table = found.usage.tables.get(relid)
             big = table is not None and table.relpages >= LEAST_PAGES
-            if relid in self._pending or (index is None and big and not estimates.columns(relid)):
+            if relid in pending or (index is None and big and not estimates.columns(relid)):
                 waiting[relid] = None
         in_view = set(waiting)
-        waiting.update(dict.fromkeys(self._pending.first(TABLES_AT_ONCE)))
+        waiting.update(dict.fromkeys(pending.first(TABLES_AT_ONCE)))
         return list(waiting)[:TABLES_AT_ONCE], in_view
 
     def _sequences_due(self) -> bool:
@@ -108,7 +106,7 @@ class IndexReading(LivePane):
                 board.add(ColumnStatistics, rows)
                 if not rows or self.found is None:
                     break
-                self._pending.answered(waiting, self.found)
+                self.found.estimates.pending.answered(waiting)
                 now = time.monotonic()
                 if now - shown_at > SHOWN_S or in_view.intersection(waiting):
                     shown_at = now

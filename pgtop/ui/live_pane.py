@@ -45,6 +45,9 @@ class LivePane(Vertical):
     LANES: ClassVar[Lanes] = {}
     """What is read while it is in view; 0 is every interval."""
 
+    AHEAD: ClassVar[frozenset[type[Any]]] = frozenset()
+    """What its rows are made of, read before the rest where the rest takes long."""
+
     SHOWS_ALL: ClassVar[bool] = False
     """Whether it shows what is read in the background, for which no tab needs to be in view."""
 

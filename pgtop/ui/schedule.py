@@ -89,10 +89,12 @@ class Schedule:
         first: Awaitable[Reading] | None = None,
         groups: Mapping[str, Group] = GROUPS,
         on_group: Callable[[str], Awaitable[None]] | None = None,
+        ahead: Callable[[], frozenset[type[Any]]] = frozenset,
     ) -> None:
         """`on_change` is told whether the change is one for the tab in view. `first` is a reading
         that was begun before there was a screen to show it; `groups` are read in the background,
-        and `on_group` is told the name of each."""
+        and `on_group` is told the name of each. `ahead` is what a tab that comes into view shows
+        first: the rest of its first reading comes after it."""
         self.board = Board()
         self.status = Status()
         self.interval = interval
@@ -106,6 +108,7 @@ class Schedule:
         self._texts_cost_s = 0.0
         self._groups = groups
         self._on_group = on_group
+        self._ahead = ahead
         self._costs: dict[str, float] = {}
         self._spent: deque[tuple[float, float]] = deque()
         self._began = time.monotonic()
@@ -191,7 +194,16 @@ class Schedule:
         if first is not None:
             await self._guarded(first)
             return 0.0
-        await self._read(self._due())
+        due = self._due()
+        ahead = self._ahead()
+        if not ahead.issubset(self._read_at):
+            front = [kind for kind in due if kind in ahead or kind in HEADER]
+            due = [kind for kind in due if kind not in front]
+            await self._read(front)
+            if not self.status.connected:
+                return self.interval
+            await self._on_change(True)
+        await self._read(due)
         if self.status.connected:
             await self._guarded(self._read_texts())
         return self.interval

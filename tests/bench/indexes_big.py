@@ -47,8 +47,9 @@ async def all_bloat(app: PgtopApp, pane: IndexesPane) -> None:
     """Wait until the head no longer says `bloat of n of m`."""
     began = time.monotonic()
     Counted.readings.clear()
-    total = pane._pending.total
-    while pane._pending.waiting:  # noqa: ASYNC110
+    assert pane.found is not None
+    total = pane.found.estimates.pending.total
+    while pane.found.estimates.pending.waiting:  # noqa: ASYNC110
         await asyncio.sleep(0.5)
     asked = [ms for ms in Counted.readings if ms]
     print(

@@ -50,3 +50,25 @@ async def test_a_slow_link_carries_one_group_between_two_readings_of_the_tab() -
     await asyncio.wait_for(done.wait(), 10)
     await schedule.stop()
     assert source.order[:7] == ["tab", "Index", "tab", "IndexUse", "tab", "Table", "tab"]
+
+
+async def test_what_a_tab_shows_first_is_read_before_the_rest() -> None:
+    shown: list[tuple[str, ...]] = []
+
+    async def changed(of_tab: bool) -> None:
+        shown.append(tuple(kind.__name__ for kind in schedule.board.samples))
+        if len(shown) == 3:
+            done.set()
+
+    done, source = asyncio.Event(), SlowSource(0.01)
+    schedule = Schedule(
+        source, interval=0.05, lanes=lambda: {Index: 120, IndexUse: 0}, on_change=changed,
+        groups={}, ahead=lambda: frozenset({Index}),
+    )  # fmt: skip
+    schedule.start()
+    await asyncio.wait_for(done.wait(), 10)
+    await schedule.stop()
+    assert "Index" in shown[0]
+    assert "IndexUse" not in shown[0]
+    assert "IndexUse" in shown[1]
+    assert source.order == ["Server", "IndexUse", "Server"], "later all is one reading"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from collections.abc import Sequence as Listed
-from heapq import nlargest
 from typing import Any, ClassVar
 
 from textual import work
@@ -71,6 +70,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         CounterWindow: 60, IndexBuild: 0, ForeignKey: 120, Sequence: 120, HorizonHolder: 60,
         VacuumBlock: 5,
     }  # fmt: skip
+    AHEAD = frozenset({Index, CounterWindow, Partition, OperatorClass, IndexBuild, VacuumBlock})
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "none", "detail", id="indexes.detail"),
@@ -112,7 +112,6 @@ class IndexesPane(IndexFoot, IndexMeasuring):
             return
         self._notice_ddl(found)
         self._collect_findings()
-        self._pending.update(found)
         self._locks = {
             lock.relid: lock
             for lock in optional(facts, VacuumBlock)
@@ -126,7 +125,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         else:
             shown = self._show_indexes(found)
         self.table.empty = self._empty_words()
-        self.head.show(head_line(found, self._pending, self.mode, shown, self.app.size.width))
+        self.head.show(head_line(found, self.mode, shown, self.app.size.width))
         self._show_detail()
         self._read_more()
 
@@ -136,7 +135,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         uses = found.usage.indexes
         if uses is self._uses:
             return
-        if self._uses is not None and uses.keys() != self._uses.keys():
+        if self._uses and uses.keys() != self._uses.keys():
             self.frame.schedule.anew(CATALOGUE)
         self._uses = uses
 
@@ -179,7 +178,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         by_bloat = self.mode == "bloated" or column == "bloat"
         inputs = (
             found.by_table, self._tags if self.mode == "duplicate" else None,
-            self._pending.waiting if by_bloat else 0,
+            found.estimates.pending.waiting if by_bloat else 0,
             *(() if catalogue_alone else
               (found.usage.indexes, found.usage.tables, found.usage.table_uses)),
         )  # fmt: skip
@@ -305,14 +304,10 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         """How many of the biggest indexes nothing is known of, and why."""
         if self.found is None:
             return ""
-        every = (index for many in self.found.by_table.values() for index in many)
-        big = nlargest(
-            200, (i for i in every if i.relpages >= LEAST_PAGES), key=lambda i: i.relpages
-        )
-        unknown = [
-            bloat.why for index in big
-            if (bloat := self.found.estimates.of_index(index)).fraction is None
-        ]  # fmt: skip
+        found = self.found.estimates
+        big = found.pending.biggest
+        bloats = [found.of_index(index) for index in big]
+        unknown = [bloat.why for bloat in bloats if bloat.fraction is None]
         if not unknown:
             return ""
         return f"; of {len(unknown)} of the {len(big)} biggest nothing is: {unknown[0]}"
