@@ -1,5 +1,7 @@
 """Freed memory goes back to the system, where its C library can; nothing is kept without use."""
 
+from __future__ import annotations
+
 import gc
 import sys
 import weakref
@@ -8,7 +10,16 @@ import pytest
 from textual._styles_cache import StylesCache
 from textual.color import Color
 
-from pgtop.ui.memory import AGAIN_S, LATEST_S, PAUSE_S, SHARE, Tidying, forget_drawn, give_back
+from pgtop.ui.memory import (
+    AGAIN_S,
+    ALL_S,
+    LATEST_S,
+    PAUSE_S,
+    SHARE,
+    Tidying,
+    forget_drawn,
+    give_back,
+)
 
 
 def _resident_mb() -> float:
@@ -46,6 +57,7 @@ def test_cycles_are_looked_for_in_a_pause(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("pgtop.ui.memory.time.monotonic", lambda: now)
     monkeypatch.setattr("pgtop.ui.memory.gc.collect", search)
     monkeypatch.setattr("pgtop.ui.memory.gc.freeze", lambda: None)
+    monkeypatch.setattr("pgtop.ui.memory.gc.unfreeze", lambda: None)
     app = Tidying()
     monkeypatch.setattr(app, "set_timer", lambda after, _: timers.append(after))
     app._key_at = now
@@ -59,6 +71,34 @@ def test_cycles_are_looked_for_in_a_pause(monkeypatch: pytest.MonkeyPatch) -> No
     app._key_at = now
     app.tidy()
     assert len(looked) == 2, "who types all the time waits once"
+
+
+def test_what_one_search_left_is_looked_at_again_by_and_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Node:
+        itself: Node
+
+    now = 1_000.0
+    monkeypatch.setattr("pgtop.ui.memory.time.monotonic", lambda: now)
+    app = Tidying()
+    monkeypatch.setattr(app, "set_timer", lambda after, _: None)
+    try:
+        app.tidy()
+        node = Node()
+        node.itself = node
+        held = weakref.ref(node)
+        app.tidy()
+        assert gc.get_freeze_count() > 10_000, "there is little to look at next time"
+        del node
+        now += ALL_S - 1
+        app.tidy()
+        assert held() is not None
+        now += 1
+        app.tidy()
+        assert held() is None
+    finally:
+        gc.unfreeze()
 
 
 def test_widgets_that_are_gone_leave_no_lines_behind() -> None:
