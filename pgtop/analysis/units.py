@@ -63,9 +63,11 @@ def size(value: float | None) -> str:
 
 
 def ms(value: float | None) -> str:
-    """Milliseconds in the unit that fits: 0.02 ms, 348 ms, 1.02 s, 3 h 04 min."""
+    """Milliseconds in the unit that fits: 2.74 µs, 0.02 ms, 348 ms, 1.02 s, 3 h 04 min."""
     if value is None:
         return UNKNOWN
+    if 0 < abs(value) < 0.01:
+        return f"{significant(value * 1_000)} µs"
     if abs(value) < 999.5:
         return f"{significant(value)} ms"
     return seconds(value / 1_000)
@@ -78,7 +80,7 @@ def seconds(value: float | None) -> str:
     if value < 0:
         return "-" + seconds(-value)
     if 0 < value < 0.9995:
-        return f"{significant(value * 1_000)} ms"
+        return ms(value * 1_000)
     if value < 59.95:
         return f"{significant(value)} s"
     whole = round(value)
