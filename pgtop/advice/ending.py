@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pgtop.analysis.blocking import Root, RootKind
 from pgtop.analysis.names import literal, quote
 from pgtop.model.session import Session
+from pgtop.terminal.safe import safe
 
 NEVER: dict[RootKind, str] = {
     "sync": (
@@ -31,15 +32,19 @@ def moment(epoch: float) -> str:
 
 
 def end_sql(session: Session) -> str | None:
-    """What ends its statement, or where it runs none its session; it can hit no other session.
+    """What ends its statement, or where it runs none its session, under whom that hits; it can
+    hit no other session.
 
     None where the session cannot be named for sure, or is not a client's.
     """
     if session.backend_start is None or not endable(session):
         return None
     function = "pg_cancel_backend" if session.state == "active" else "pg_terminate_backend"
+    whom = (f"{session.usename or '?'}@{session.datname or 'no database'}",
+            session.application_name, session.client_addr, session.state)  # fmt: skip
     return (
-        f"SELECT {function}(pid) FROM pg_stat_activity\n"  # noqa: S608 - a number and a literal
+        f"-- {safe(', '.join(filter(None, whom)))}\n"
+        f"SELECT {function}(pid) FROM pg_stat_activity\n"
         f" WHERE pid = {session.pid} AND backend_start = {literal(moment(session.backend_start))};"
     )
 

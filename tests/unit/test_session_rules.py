@@ -266,11 +266,16 @@ def test_one_commit_after_another_is_no_wait() -> None:
 def test_the_text_that_ends_a_session_can_hit_no_other() -> None:
     running, resting = session(7), session(8, state="idle in transaction")
     assert end_sql(running) == (
+        "-- web@shop, web, 10.0.0.7, active\n"
         "SELECT pg_cancel_backend(pid) FROM pg_stat_activity\n"
         " WHERE pid = 7 AND backend_start = '2025-10-09 08:55:00.000000+00:00';"
     )
     assert "pg_terminate_backend(pid)" in (end_sql(resting) or "")
     assert end_sql(session(9, backend_start=None)) is None
+    hostile = end_sql(session(9, application_name="x\r\n; DROP TABLE t; --")) or ""
+    assert [line.startswith(("--", "SELECT", " WHERE")) for line in hostile.splitlines()] == [
+        True
+    ] * 3
     assert end_sql(session(9, backend_type="checkpointer")) is None
 
 

@@ -18,7 +18,8 @@ def test_count(value: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0.00 ms"), (0.00274, "2.74 µs"), (0.000274, "0.27 µs"), (0.02, "0.02 ms"), (348, "348 ms"), (1_020, "1.02 s"), (999.6, "1.00 s"),
+    [(0.0, "0.00 ms"), (0.00274, "2.74 µs"), (0.000274, "0.27 µs"), (0.02, "0.02 ms"),
+     (348, "348 ms"), (1_020, "1.02 s"), (999.6, "1.00 s"),
      (65_000, "1 min 05 s"), (7_980_000, "2 h 13 min"), (None, "?")],
 )  # fmt: skip
 def test_ms(value: float | None, text: str) -> None:
