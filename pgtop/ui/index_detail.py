@@ -18,7 +18,9 @@ from pgtop.model.sample import SourceError
 from pgtop.model.vacuum import VacuumBlock
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.terminal.safe import safe
-from pgtop.ui.index_rows import SUPPORT, AdvisedRow, IndexRow, KeyRow, TableRow, hot_lost
+from pgtop.ui.index_key_rows import SUPPORT, AdvisedRow, KeyRow
+from pgtop.ui.index_rows import IndexRow, hot_lost
+from pgtop.ui.index_table_rows import TableRow
 from pgtop.ui.text import sql_text
 
 

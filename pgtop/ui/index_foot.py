@@ -15,8 +15,10 @@ from pgtop.model.table import Partition, Table
 from pgtop.terminal.safe import safe
 from pgtop.ui.detail import Detail
 from pgtop.ui.index_detail import advised_text, index_text, key_text, table_text
+from pgtop.ui.index_key_rows import AdvisedRow, KeyRow
 from pgtop.ui.index_reading import IndexReading
-from pgtop.ui.index_rows import AdvisedRow, IndexRow, KeyRow, TableRow
+from pgtop.ui.index_rows import IndexRow
+from pgtop.ui.index_table_rows import TableRow
 from pgtop.ui.live_table import LiveTable
 
 CATALOGUE = (Index, IndexUse, Table, ForeignKey, Partition, Sequence)

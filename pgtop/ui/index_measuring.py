@@ -11,7 +11,8 @@ from pgtop.analysis import units
 from pgtop.model.index import Index
 from pgtop.model.index_request import Measure, Measured
 from pgtop.model.sample import SourceError
-from pgtop.ui.index_rows import IndexRow, TableRow
+from pgtop.ui.index_rows import IndexRow
+from pgtop.ui.index_table_rows import TableRow
 from pgtop.ui.live_pane import LivePane
 
 BYTES_PER_S = 300e6

@@ -1,4 +1,4 @@
-"""What the Indexes tab shows of one index, one table, one foreign key: its columns."""
+"""What the Indexes tab shows of an index: its columns, and what those of tables share."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pgtop.advice.index_use import children, scans, size_bytes
 from pgtop.analysis import units
 from pgtop.analysis.bloat import Bloat
 from pgtop.model.finding import Finding
-from pgtop.model.index import ForeignKey, Index, IndexUse
-from pgtop.model.table import Table, TableUse
+from pgtop.model.index import Index, IndexUse
 from pgtop.model.vacuum import VacuumBlock
 from pgtop.ui.table_columns import Cell, Column, Tone
 
@@ -45,67 +44,9 @@ class IndexRow:
         return self.found.estimates.of_index(self.index)
 
 
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """A table in view."""
-
-    found: IndexFacts
-    table: Table
-    findings: tuple[Finding, ...]
-    lock: VacuumBlock | None = None
-
-    @property
-    def key(self) -> int:
-        """Its oid."""
-        return self.table.relid
-
-    @property
-    def bloat(self) -> Bloat:
-        """What a rewrite would give back."""
-        return self.found.estimates.of_table(self.table)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A foreign key without an index in view."""
-
-    found: IndexFacts
-    foreign_key: ForeignKey
-    support: int
-    pages: int
-    findings: tuple[Finding, ...]
-
-    @property
-    def key(self) -> int:
-        """Its oid."""
-        return self.foreign_key.oid
-
-
-@dataclass(frozen=True, slots=True)
-class AdvisedRow:
-    """An index that was advised, in view."""
-
-    finding: Finding
-    place: int
-
-    @property
-    def key(self) -> int:
-        """Below zero: it has no oid."""
-        return -1 - self.place
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """Its only one."""
-        return (self.finding,)
-
-
 Sort = Callable[[IndexFacts, Any], Any]
 
-_SORTABLE: Callable[[Any], Any] = lambda row: None  # noqa: E731 - the pane sorts by SORTS
-
-
-def _bloat_sort(bloat: Bloat) -> float | None:
-    return bloat.bytes
+SORTABLE: Callable[[Any], Any] = lambda row: None  # noqa: E731 - the pane sorts by SORTS
 
 
 INDEX_SORTS: Mapping[str, Sort] = {
@@ -120,46 +61,26 @@ INDEX_SORTS: Mapping[str, Sort] = {
     "index": lambda f, i: i.ident,
 }
 
-TABLE_SORTS: Mapping[str, Sort] = {
-    "size": lambda f, t: t.relpages,
-    "bloat": lambda f, t: f.estimates.of_table(t).bytes,
-    "toast": lambda f, t: _toast_pages(f, t),
-    "indexes": lambda f, t: sum(i.relpages for i in f.by_table.get(t.relid, ())),
-    "seq/s": lambda f, t: f.usage.rate(TableUse, t.relid, "seq_scan"),
-    "read/s": lambda f, t: f.usage.rate(TableUse, t.relid, "seq_tup_read"),
-    "hot": lambda f, t: f.usage.hot_fraction(t.relid),
-    "dead": lambda f, t: t.n_dead_tup,
-    "table": lambda f, t: t.ident,
-}
-
 
 def _last_scan(found: IndexFacts, index: Index) -> float | None:
     use = found.usage.indexes.get(index.indexrelid)
     return use.last_idx_scan if use else None
 
 
-def _toast_pages(found: IndexFacts, table: Table) -> int:
-    toast = found.usage.tables.get(table.reltoastrelid)
-    return toast.relpages if toast else 0
-
-
-# -- indexes -----------------------------------------------------------------------------
-
-
 def index_columns() -> tuple[Column[IndexRow], ...]:
     """The columns of the views that list indexes."""
     return (
         Column("size", "size", lambda r: units.size(size_bytes(r.found, r.index)), 8,
-               sort=_SORTABLE,
+               sort=SORTABLE,
                means="as the catalogue knows it since the last VACUUM, ANALYZE or REINDEX"),
-        Column("bloat", "bloat ≈", lambda r: bloat_cell(r.bloat), 15, sort=_SORTABLE,
+        Column("bloat", "bloat ≈", lambda r: bloat_cell(r.bloat), 15, sort=SORTABLE,
                means=("what REINDEX would free, estimated from statistics; = measured with M, ? "
                       "not known")),
         Column("scans/s", "scans/s",
                lambda r: units.rate(r.found.usage.scans_per_s(r.index.indexrelid)), 7,
-               sort=_SORTABLE,
+               sort=SORTABLE,
                means="how often queries used it, since the reading before"),
-        Column("last", "last scan", _last_cell, 9, sort=_SORTABLE, from_width=100,
+        Column("last", "last scan", _last_cell, 9, sort=SORTABLE, from_width=100,
                means="since it was last used; known from PostgreSQL 16 on"),
         Column("tuples", "rows/scan", _per_scan, 9, from_width=130,
                means="entries read a scan"),
@@ -168,17 +89,17 @@ def index_columns() -> tuple[Column[IndexRow], ...]:
                       "replid; invalid first")),
         Column("writes", "writes/s",
                lambda r: units.rate(r.found.usage.entries_per_s(r.index.indrelid)), 8,
-               sort=_SORTABLE, from_width=110,
+               sort=SORTABLE, from_width=110,
                means="entries that writes to its table make here a second"),
-        Column("hot", "HOT lost/s", _hot_lost, 10, sort=_SORTABLE, from_width=150,
+        Column("hot", "HOT lost/s", _hot_lost, 10, sort=SORTABLE, from_width=150,
                means=("updates that could have left all indexes alone (HOT) but for this one; ≤ "
                       "with others")),
         Column("scans", "scans", lambda r: units.count(scans(r.found, r.index)), 7,
-               sort=_SORTABLE, from_width=90,
+               sort=SORTABLE, from_width=90,
                means="since the counters began: see at the right of the line above"),
-        Column("hit", "hit", _hit_cell, 6, sort=_SORTABLE, descending=False, from_width=140,
+        Column("hit", "hit", _hit_cell, 6, sort=SORTABLE, descending=False, from_width=140,
                means="share of its blocks that were found in shared_buffers"),
-        Column("index", "index", _name_cell, 24, "left", _SORTABLE, descending=False,
+        Column("index", "index", _name_cell, 24, "left", SORTABLE, descending=False,
                frozen=True, flex=True, names=True),
     )  # fmt: skip
 
@@ -236,9 +157,9 @@ def _last_cell(row: IndexRow) -> Cell:
 
 def _per_scan(row: IndexRow) -> Cell:
     use: IndexUse | None = row.found.usage.indexes.get(row.index.indexrelid)
-    if use is None or not use.idx_scan:
-        return units.NOTHING
-    return units.rate(use.idx_tup_read / use.idx_scan)
+    if use is None:
+        return units.UNKNOWN
+    return units.rate(use.idx_tup_read / use.idx_scan) if use.idx_scan else units.NOTHING
 
 
 def _hit_cell(row: IndexRow) -> Cell:
@@ -295,106 +216,3 @@ def _name_cell(row: IndexRow) -> Cell:
     table = row.found.table_ident(row.index)
     on = (f" on {table}" if table else "") + (f" ({row.columns})" if row.columns else "")
     return (*tags(row.findings), (row.index.relname, ""), (on, "dim"))
-
-
-# -- tables ------------------------------------------------------------------------------
-
-
-def table_columns() -> tuple[Column[TableRow], ...]:
-    """The columns of the tables view."""
-
-    def rate(field: str) -> Callable[[TableRow], Cell]:
-        return lambda r: units.rate(r.found.usage.rate(TableUse, r.table.relid, field))
-
-    return (
-        Column("size", "size", lambda r: units.size(r.table.size_bytes), 8, sort=_SORTABLE),
-        Column("bloat", "bloat ≈", lambda r: bloat_cell(r.bloat), 15, sort=_SORTABLE,
-               means=("what a rewrite would free, estimated from statistics; = measured with M, "
-                      "? not known")),
-        Column("toast", "TOAST",
-               lambda r: units.size(_toast_pages(r.found, r.table) * 8192), 8, sort=_SORTABLE,
-               from_width=110,
-               means="its long values, in a table of their own"),
-        Column("indexes", "indexes", _indexes_cell, 8, sort=_SORTABLE, from_width=90,
-               means="all its indexes together"),
-        Column("seq/s", "seq/s", rate("seq_scan"), 7, sort=_SORTABLE,
-               means="sequential scans a second"),
-        Column("read/s", "rows/s", rate("seq_tup_read"), 8, sort=_SORTABLE, from_width=90,
-               means="rows that those read a second"),
-        Column("hot", "HOT", _hot_cell, 6, sort=_SORTABLE, descending=False, from_width=80,
-               means="share of updates that left all indexes alone"),
-        Column("dead", "dead", lambda r: units.count(r.table.n_dead_tup), 8, sort=_SORTABLE,
-               means="rows that vacuum has not removed yet, estimated"),
-        Column("hit", "hit", _table_hit, 6, from_width=130,
-               means="share of its blocks that were found in shared_buffers"),
-        Column("table", "table", _table_name, 24, "left",
-               _SORTABLE, descending=False, frozen=True, flex=True, names=True),
-    )  # fmt: skip
-
-
-def _table_name(row: TableRow) -> Cell:
-    locked = (("locked ", "warning"),) if row.lock is not None else ()
-    return (*locked, *tags(row.findings), (row.table.ident, ""))
-
-
-def _indexes_cell(row: TableRow) -> Cell:
-    own = row.found.by_table.get(row.table.relid, ())
-    return units.size(sum(i.size_bytes for i in own)) if own else units.NOTHING
-
-
-def _hot_cell(row: TableRow) -> Cell:
-    value = row.found.usage.hot_fraction(row.table.relid)
-    return units.NOTHING if value is None else units.percent(value)
-
-
-def _table_hit(row: TableRow) -> Cell:
-    use = row.found.usage.table_uses.get(row.table.relid)
-    if use is None or use.heap_blks_hit + use.heap_blks_read < 1_000:
-        return units.NOTHING
-    return units.percent(use.heap_blks_hit / (use.heap_blks_hit + use.heap_blks_read))
-
-
-# -- foreign keys ------------------------------------------------------------------------
-
-SUPPORT = {0: "none", 1: "weak", 2: "a part", 3: "full"}
-
-
-def key_columns() -> tuple[Column[KeyRow | AdvisedRow], ...]:
-    """The columns of the view of what is missing: advised indexes, bare foreign keys."""
-    return (
-        Column("size", "reads", _reads_cell, 8,
-               means=("the table that is read whole for want of the index, or what the index "
-                      "would spare")),
-        Column("deleted", "deleted", _deleted_cell, 8,
-               means="rows deleted from the table referred to since the counters began"),
-        Column("support", "index", _support_cell, 7, "left",
-               means="whether an index covers the key: none, weak, a part, full"),
-        Column("key", "foreign key, or index advised", _key_cell, 30, "left", frozen=True,
-               flex=True),
-    )  # fmt: skip
-
-
-def _reads_cell(row: KeyRow | AdvisedRow) -> Cell:
-    return units.size(row.pages * 8192) if isinstance(row, KeyRow) else units.NOTHING
-
-
-def _deleted_cell(row: KeyRow | AdvisedRow) -> Cell:
-    if isinstance(row, AdvisedRow):
-        return units.NOTHING
-    return units.count(row.found.usage.deleted(row.foreign_key.confrelid))
-
-
-def _support_cell(row: KeyRow | AdvisedRow) -> Cell:
-    return SUPPORT[row.support] if isinstance(row, KeyRow) else "advised"
-
-
-def _key_cell(row: KeyRow | AdvisedRow) -> Cell:
-    if isinstance(row, AdvisedRow):
-        return ((row.finding.title, "warning" if row.finding.severity != "notice" else ""),)
-    tables, key = row.found.usage.tables, row.foreign_key
-    child, parent = tables.get(key.conrelid), tables.get(key.confrelid)
-    return (
-        *tags(row.findings),
-        (f"{child.ident if child else key.conrelid} ({key.columns})", ""),
-        (f" → {parent.ident if parent else key.confrelid}   {key.conname}", "dim"),
-    )

@@ -33,19 +33,11 @@ from pgtop.model.vacuum import HorizonHolder, VacuumBlock
 from pgtop.ui.detail import Detail
 from pgtop.ui.index_foot import CATALOGUE, IndexFoot
 from pgtop.ui.index_head import VIEWS, head_line
+from pgtop.ui.index_key_rows import AdvisedRow, KeyRow, key_columns
 from pgtop.ui.index_listing import Listing, ordered
 from pgtop.ui.index_measuring import IndexMeasuring
-from pgtop.ui.index_rows import (
-    INDEX_SORTS,
-    TABLE_SORTS,
-    AdvisedRow,
-    IndexRow,
-    KeyRow,
-    TableRow,
-    index_columns,
-    key_columns,
-    table_columns,
-)
+from pgtop.ui.index_rows import INDEX_SORTS, IndexRow, index_columns
+from pgtop.ui.index_table_rows import TABLE_SORTS, TableRow, table_columns
 from pgtop.ui.live_table import LiveTable
 from pgtop.ui.schedule import Lanes
 from pgtop.ui.table_columns import Column
