@@ -46,10 +46,10 @@ def ascii_text(text: Text) -> Text:
 
 
 class Detail(VerticalScroll):
-    """Wrapped text; give it the keyboard with Tab to scroll it."""
+    """Wrapped text; `(` and `)` scroll it, and arrows once Tab gave it the keyboard."""
 
     DEFAULT_CSS = """
-    Detail { height: 50%; border-top: solid $primary; padding: 0 1; }
+    Detail { height: 50%; border-top: solid $primary; padding: 0 1; border-title-align: right; }
     Detail.-ascii { border-top: ascii $primary; }
     .-small Detail { display: none; }
     """
@@ -71,6 +71,7 @@ class Detail(VerticalScroll):
     def on_mount(self) -> None:
         """In ASCII the border too."""
         plain_edges(self)
+        self.watch(self, "show_vertical_scrollbar", self._tell_of_more)
 
     def show(self, text: Text, of: Hashable = None) -> None:
         """Replace the text; the place is kept as long as it is of the same thing."""
@@ -82,3 +83,7 @@ class Detail(VerticalScroll):
         if text != self._text:
             self._text = text
             self.query_one(Static).update(text)
+
+    def _tell_of_more(self, more: bool) -> None:
+        """In the border: that there is more than is seen."""
+        self.border_title = "( ) for more" if more else ""

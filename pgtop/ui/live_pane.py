@@ -68,6 +68,12 @@ class LivePane(Vertical):
         Binding("a", "to_tray", "tray", id="pane.tray"),
         Binding("v", "view_text", "text to select", show=False, id="pane.text"),
         Binding("escape", "back", "back", show=False, id="pane.back"),
+        Binding(
+            "left_parenthesis", "scroll_detail(-1)", "scroll the detail", show=False, id="pane.up"
+        ),
+        Binding(
+            "right_parenthesis", "scroll_detail(1)", "scroll the detail", show=False, id="pane.down"
+        ),
     ]
 
     DEFAULT_CSS = "LivePane { height: 1fr; }"
@@ -177,6 +183,12 @@ class LivePane(Vertical):
 
         if not self.query(FilterLine):
             self.mount(FilterLine(self))
+
+    def action_scroll_detail(self, step: int) -> None:
+        """A page of the detail, which need not have the keyboard for that."""
+        for detail in self.query("Detail"):
+            page = max(1, detail.size.height - 1)
+            detail.scroll_relative(y=step * page, animate=False)
 
     def action_back(self) -> None:
         """Close what is open: first the filter; then back to where a finding led from."""

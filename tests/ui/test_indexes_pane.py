@@ -9,7 +9,7 @@ from pgtop.model.index_request import Definition, DefinitionOf, KeysOf, Statisti
 from pgtop.model.sample import SourceError
 from pgtop.model.table import Table
 from pgtop.model.vacuum import VacuumBlock
-from pgtop.ui.detail import ascii_text
+from pgtop.ui.detail import Detail, ascii_text
 from tests.factories import STARTED
 from tests.hostile import CORPUS
 from tests.ui.driving import app_of, read_again, running, screen_text, segments, settle
@@ -275,3 +275,26 @@ async def test_help_says_what_columns_mean_and_which_need_a_wider_screen() -> No
         assert (
             "share of its blocks that were found in shared_buffers (from 140 columns on)" in shown
         )
+
+
+async def test_parentheses_scroll_the_detail_and_its_border_says_that_there_is_more() -> None:
+    source = shop()
+    long = "CREATE INDEX by_note ON public.orders (" + ", ".join(f"column_{n}" for n in range(200))
+    source.answers[DefinitionOf] = Definition(3, long, 8 << 20, None)
+    async with running(source, size=(80, 24), first_pane="indexes") as pilot:
+        await pilot.press("enter")
+        await pilot.pause(0.3)
+        await settle(pilot)
+        detail = app_of(pilot).query_one(Detail)
+        assert "( ) for more" in screen_text(pilot)
+        cursor = app_of(pilot).panes["indexes"].table.cursor_index
+        await pilot.press(")")
+        assert 0 < detail.scroll_y < detail.size.height
+        for _ in range(40):
+            await pilot.press(")")
+        assert detail.scroll_y == detail.max_scroll_y
+        await pilot.press(*["("] * 40)
+        assert detail.scroll_y == 0
+        assert app_of(pilot).panes["indexes"].table.cursor_index == cursor
+        await pilot.press("escape", ")")
+        assert "for more" not in screen_text(pilot)

@@ -71,7 +71,7 @@ class HelpScreen(ModalScreen[None]):
             text.append("\n")
             if node is self._pane:
                 text.append_text(self._columns())
-        text.append("Tab goes into the detail below a table, arrows scroll it; Tab comes back.\n")
+        text.append("( and ) scroll the detail below a table; Tab goes into it, and comes back.\n")
         text.append("Where it says locked, refused or missing, R asks again at once.\n")
         text.append("y on a session copies the statement that ends it.\n")
         text.append("‼ critical  ! warning  · notice   – nothing  ? not known  ≈ estimated\n")
