@@ -12,7 +12,6 @@ from textual.color import Color
 
 from pgtop.ui.memory import (
     AGAIN_S,
-    ALL_S,
     LATEST_S,
     PAUSE_S,
     SHARE,
@@ -91,7 +90,7 @@ def test_what_one_search_left_is_looked_at_again_by_and_by(
         app.tidy()
         assert gc.get_freeze_count() > 10_000, "there is little to look at next time"
         del node
-        now += ALL_S - 1
+        now = app._all_at - 1
         app.tidy()
         assert held() is not None
         now += 1
