@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from time import perf_counter
 from typing import Any
 
 from pgtop.advice import Facts, NotJudged, Rule, ddl
-from pgtop.advice.index_facts import IndexFacts, gathered, kept, listed
+from pgtop.advice.index_facts import IndexFacts, gathered, kept, kept_in_slices, listed
 from pgtop.advice.index_remedies import BUILD_WAITS
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import names, units
@@ -15,9 +14,6 @@ from pgtop.analysis.keys import best_support
 from pgtop.model.finding import Cost, Finding, Remedy, Subject
 from pgtop.model.index import ForeignKey, Index
 from pgtop.model.table import Table
-
-SLICE_S = 0.005
-"""So long a slice of judging takes at most."""
 
 
 def missing_fk(facts: Facts) -> Iterator[Finding]:
@@ -35,17 +31,7 @@ def judging(facts: Facts) -> Iterator[None]:
         found, keys, inputs = _inputs(facts)
     except NotJudged:
         return
-    known = found.usage.memo.get("missing_fk")
-    if known is not None and all(a is b for a, b in zip(known[0], inputs, strict=True)):
-        return
-    made: list[Finding] = []
-    until = perf_counter() + SLICE_S
-    for some in _judged(found, keys):
-        made += some
-        if perf_counter() >= until:
-            yield
-            until = perf_counter() + SLICE_S
-    found.usage.memo["missing_fk"] = (inputs, tuple(made))
+    yield from kept_in_slices(found.usage, "missing_fk", inputs, lambda: _judged(found, keys))
 
 
 def _inputs(facts: Facts) -> tuple[IndexFacts, tuple[ForeignKey, ...], tuple[Any, ...]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, TypeVar
 
 from pgtop.advice import Facts, NeedsTime
@@ -16,6 +17,9 @@ from pgtop.model.sample import Sample, SourceError
 from pgtop.model.server import Server
 
 RowT = TypeVar("RowT")
+
+SLICE_S = 0.005
+"""So long a slice of judging takes at most: the screen's loop allows a step 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,23 @@ def kept(usage: Usage, name: str, inputs: tuple[Any, ...], make: Callable[[], An
     made = make()
     usage.memo[name] = (inputs, made)
     return made
+
+
+def kept_in_slices(
+    usage: Usage, name: str, inputs: tuple[Any, ...], parts: Callable[[], Iterable[list[Finding]]]
+) -> Iterator[None]:
+    """The same for findings whose making takes long: yields after each slice of it."""
+    known = usage.memo.get(name)
+    if known is not None and all(a is b for a, b in zip(known[0], inputs, strict=True)):
+        return
+    made: list[Finding] = []
+    until = perf_counter() + SLICE_S
+    for some in parts():
+        made += some
+        if perf_counter() >= until:
+            yield
+            until = perf_counter() + SLICE_S
+    usage.memo[name] = (inputs, tuple(made))
 
 
 def listed(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from time import perf_counter
 
 from pgtop.advice import Facts, NotJudged, Rule
-from pgtop.advice.index_facts import IndexFacts, gathered, kept, listed
+from pgtop.advice.index_facts import IndexFacts, gathered, kept, kept_in_slices, listed
 from pgtop.advice.index_remedies import dropped
 from pgtop.advice.index_use import scans, size_bytes, subject
 from pgtop.analysis import units
@@ -14,9 +13,6 @@ from pgtop.analysis.keys import ANY_ORDER, covers
 from pgtop.model.finding import Cost, Finding
 from pgtop.model.index import Index
 from pgtop.model.table import Table
-
-SLICE_S = 0.005
-"""So long a slice of comparing takes at most: the screen's loop allows a step 10 ms."""
 
 Pair = tuple[Index, Index, str]
 """(index to drop, the one that does its work, equal or wider)."""
@@ -29,17 +25,7 @@ def comparing(facts: Facts) -> Iterator[None]:
         facts.rows(Table)
     except NotJudged:
         return
-    known = found.usage.memo.get("repeated")
-    if known is not None and known[0][0] is found.by_table:
-        return
-    repeated: list[Finding] = []
-    until = perf_counter() + SLICE_S
-    for finding in _compared(found):
-        repeated += finding
-        if perf_counter() >= until:
-            yield
-            until = perf_counter() + SLICE_S
-    found.usage.memo["repeated"] = ((found.by_table,), tuple(repeated))
+    yield from kept_in_slices(found.usage, "repeated", (found.by_table,), lambda: _compared(found))
 
 
 def _compared(found: IndexFacts) -> Iterator[list[Finding]]:
