@@ -63,6 +63,11 @@ class Listing:
         self._steps: Steps | None = None
         self._began = self._again_at = 0.0
 
+    @property
+    def slicing(self) -> bool:
+        """Whether other rows than `rows` are being listed."""
+        return self._steps is not None
+
     def want(
         self, view: tuple[Any, ...], inputs: tuple[Any, ...], steps: Callable[[], Steps]
     ) -> bool:

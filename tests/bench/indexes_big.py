@@ -4,7 +4,8 @@
 
 Prints the server's milliseconds for the first paint and for a refresh, the time to the first
 rows, the time each key takes, how long the rules hold the screen, and what it takes until the
-bloat of every index is judged; beside it what the sizes of all indexes and tables cost.
+bloat of every index is judged; how long each view takes while tables are locked; beside it what
+the sizes of all indexes and tables cost.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from pgtop.db.collector import Collector
 from pgtop.db.connection import Answer, Session
 from pgtop.model.index import Index, IndexUse
 from pgtop.ui.app import PgtopApp
+from pgtop.ui.index_head import VIEWS
 from pgtop.ui.panes.indexes import IndexesPane
 from tests.bench.terminal import Program
 
@@ -83,6 +85,43 @@ def keys(dsn: str) -> None:
         program.close()
 
 
+async def locked(dsn: str, tables: int) -> None:
+    """Each view with so many tables under ACCESS EXCLUSIVE: how long, and which rows say so."""
+    params = {k: str(v) for k, v in conninfo_to_dict(dsn).items()}
+    with psycopg.connect(dsn) as conn:
+        found = conn.execute(
+            "SELECT oid::int8, oid::regclass::text FROM pg_class"
+            " WHERE relkind = 'r' AND oid >= 16384 ORDER BY relpages DESC, 1 LIMIT %s",
+            (tables,),
+        ).fetchall()
+        for _, name in found:
+            conn.execute(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE".encode())
+        collector = Collector(params)
+        await collector.open()
+        app = PgtopApp(collector, config=Config(interval=2), first_pane="indexes")
+        began = time.monotonic()
+        async with app.run_test(size=(140, 40)) as pilot:
+            pane = app.panes["indexes"]
+            assert isinstance(pane, IndexesPane)
+            while not pane.table.row_count:
+                await pilot.pause(0.02)
+            times = [f"first rows {time.monotonic() - began:.2f} s"]
+            await pilot.pause(6)
+            for key, word in (pair for pair in VIEWS.values() if pair[0]):
+                began = time.monotonic()
+                await pilot.press(key)
+                while pane._listing.slicing:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                times.append(f"{word} {time.monotonic() - began:.2f}")
+            print(f"{tables} tables locked: {', '.join(times)}")
+            assert pane.found is not None
+            held = {oid for oid, _ in found}
+            every = [i for many in pane.found.by_table.values() for i in many]
+            said = {i.indrelid for i in every if pane._index_row(pane.found, i).lock is not None}
+            print(f"  {len(said & held)} of {len(held)} say locked, {len(said - held)} others do")
+        await collector.close()
+
+
 def sizes(dsn: str) -> None:
     """What a tool that asks for sizes pays."""
     with psycopg.connect(dsn, autocommit=True) as conn:
@@ -132,6 +171,8 @@ async def main() -> None:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
     print(f"memory {memory:.0f} MB")
     await collector.close()
+    for tables in (1, 100):
+        await locked(sys.argv[1], tables)
     keys(sys.argv[1])
 
 
