@@ -16,8 +16,8 @@ from pgtop.model.index_request import KeysOf, StatisticsOf, ValuesOf
 from pgtop.model.sample import SourceError
 from pgtop.ui.live_pane import LivePane
 
-TABLES_AT_ONCE = 40
-"""Tables whose statistics one question brings: some 200 columns, a few milliseconds."""
+TABLES_AT_ONCE, COLUMNS_AT_ONCE = 60, 250
+"""Tables whose statistics one question brings, and how many columns: some 10 ms of the server."""
 
 BREATH_S = 0.2
 """Between two such questions."""
@@ -97,18 +97,23 @@ class IndexReading(LivePane):
                 asked = ValuesOf(tuple(s.seqrelid for s in near if not s.seqcycle))
                 if asked.seqrelids:
                     board.add(SequenceValue, await self.frame.ask(asked))
-            shown_at = time.monotonic()
+            shown_at, gone = time.monotonic(), set[int]()
             for _ in range(500):
-                waiting, in_view = self._relations_waiting()
+                every, in_view = self._relations_waiting()
+                waiting = [relid for relid in every if relid not in gone]
                 if not waiting or not self.display:
                     break
-                rows = await self.frame.ask(StatisticsOf(tuple(waiting)))
+                rows = await self.frame.ask(StatisticsOf(tuple(waiting), COLUMNS_AT_ONCE))
                 board.add(ColumnStatistics, rows)
-                if not rows or self.found is None:
+                if self.found is None:
                     break
-                self.found.estimates.pending.answered(waiting)
+                came = {row.relid for row in rows}
+                if waiting[0] not in came:  # the others may not have had their turn
+                    gone.add(waiting[0])
+                    came.add(waiting[0])
+                self.found.estimates.pending.answered(came)
                 now = time.monotonic()
-                if now - shown_at > SHOWN_S or in_view.intersection(waiting):
+                if now - shown_at > SHOWN_S or in_view.intersection(came):
                     shown_at = now
                     self.refilter()
                 await asyncio.sleep(BREATH_S)

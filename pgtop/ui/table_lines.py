@@ -40,9 +40,7 @@ class TableLines(Widget, Generic[RowT]):
     ) -> None:
         super().__init__(id=id)
         self.columns = tuple(columns)
-        self.empty = empty
-        """The sentence shown in place of rows."""
-
+        self._empty = empty
         self.stale = False
         """Greyed: what is shown is no longer known to be true."""
 
@@ -58,6 +56,18 @@ class TableLines(Widget, Generic[RowT]):
         self._strips: dict[int, Strip] = {}
         self._ascii = False
         self._styles: dict[str, Style] = {}
+
+    @property
+    def empty(self) -> str:
+        """The sentence shown in place of rows."""
+        return self._empty
+
+    @empty.setter
+    def empty(self, text: str) -> None:
+        if text != self._empty:
+            self._empty = text
+            if not self._keys:
+                self._repaint()
 
     @property
     def _height(self) -> int:

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from pgtop.db.connection import Statement
-from pgtop.model.index_request import DefinitionOf, Measure
+from pgtop.model.index_request import DefinitionOf, Measure, StatisticsOf
 from pgtop.model.sample import SourceError
 from tests.db.reading import collecting
 from tests.servers import TestServer
@@ -50,3 +50,33 @@ async def test_an_error_tells_no_data(server: TestServer) -> None:
             await collector.rows([Statement("""SELECT '{"secret": x}'::json""")], what="plan")
         assert "invalid input syntax" in refused.value.why
         assert "secret" not in refused.value.why, "DETAIL and CONTEXT hold rows"
+
+
+async def test_statistics_come_for_as_many_tables_as_their_columns_allow(
+    server: TestServer, database: str
+) -> None:
+    """Forty tables of 1,600 columns would be two seconds of the server in one reading."""
+    with psycopg.connect(database, autocommit=True) as conn:
+        oids = []
+        for name, columns in (("narrow", 2), ("wide", 40), ("other", 3)):
+            listed = ", ".join(f"c{n} int" for n in range(columns))
+            conn.execute(f"CREATE TABLE {name} ({listed})".encode())
+            row = conn.execute("SELECT %s::regclass::oid::int8", (name,)).fetchone()
+            assert row is not None
+            oids.append(int(row[0]))
+        conn.execute("CREATE INDEX wide_sum ON wide ((c0 + c1))")
+        row = conn.execute("SELECT 'wide_sum'::regclass::oid::int8").fetchone()
+    assert row is not None
+    narrow, wide, other = oids
+
+    async def came(relids: tuple[int, ...], most: int) -> set[int]:
+        rows = await collector.ask(StatisticsOf(relids, most))
+        return {row.relid for row in rows}
+
+    async with collecting(database) as collector:
+        assert await came((narrow, wide, other), 2) == {narrow}
+        assert await came((wide, narrow), 2) == {wide, row[0]}, "the first whatever it has"
+        assert await came((narrow, wide, other), 3) == {narrow, wide, row[0]}
+        assert await came((4_000_000_000, narrow), 3) == {narrow}
+        every = await collector.ask(StatisticsOf((narrow, wide, other)))
+        assert len(every) == 46

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pgtop.analysis import units
 from pgtop.analysis.bloat import btree_free_bytes
 from pgtop.db.connection import Statement
-from pgtop.db.queries.column_statistics import OF_RELATIONS
+from pgtop.db.queries.column_statistics import OF_RELATIONS, with_expressions
 from pgtop.model.index import ColumnStatistics, SequenceValue
 from pgtop.model.index_request import (
     Definition,
@@ -61,6 +61,13 @@ SELECT /* pgtop */ format('%%I.', n.nspname), c.relpages::int8,
  WHERE p.proname = %s AND p.proargtypes::text LIKE '2205%%' AND c.oid = %s::int8::oid
 """
 """2205 is regclass."""
+
+_ASKED = """\
+SELECT oid FROM (
+         SELECT c.oid, c.relnatts, sum(c.relnatts) OVER (ORDER BY u.place) AS so_far
+           FROM unnest(%s::int8[]) WITH ORDINALITY u (oid, place)
+           JOIN pg_class c ON c.oid = u.oid::oid) z
+ WHERE so_far - relnatts < %s::int8"""
 
 _MEASURE = {
     "btree": (
@@ -115,13 +122,9 @@ async def statistics_of(
     collector: Collector, request: StatisticsOf
 ) -> tuple[ColumnStatistics, ...]:
     """Statistics of these relations' columns and of the expressions of their indexes."""
-    relations = (
-        "SELECT unnest(%s::int8[])::oid UNION ALL SELECT i.indexrelid FROM pg_index i"
-        " WHERE i.indrelid = ANY (%s::int8[]::oid[]) AND i.indexprs IS NOT NULL"
-    )
-    relids = list(request.relids)
-    sql = OF_RELATIONS.replace("%relations%", relations)
-    (rows,) = await collector.rows([Statement(sql, (relids, relids))], what="column statistics")
+    sql = OF_RELATIONS.replace("%relations%", with_expressions(_ASKED))
+    asked = (list(request.relids), request.most_columns)
+    (rows,) = await collector.rows([Statement(sql, asked)], what="column statistics")
     return tuple(map(ColumnStatistics._make, rows))
 
 

@@ -109,7 +109,6 @@ class IndexesPane(IndexFoot, IndexMeasuring):
             for lock in optional(facts, VacuumBlock)
             if lock.granted and lock.mode == "AccessExclusiveLock"
         }
-        self.table.empty = self._empty_words()
         if self.mode == "tables":
             shown = self._show_tables(found)
         elif self.mode == "missing":
