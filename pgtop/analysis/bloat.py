@@ -130,6 +130,49 @@ def _is_null(null_frac: float, step: int, place: int, samples: int) -> bool:
 # -- measured ----------------------------------------------------------------------------
 
 
+HASH_FILLFACTOR = 75
+HASH_ITEM = 20
+"""An entry of a hash index with its line pointer (hashpage.c: _hash_init, 13 to 18)."""
+
+ONE_PHASE = 512
+"""Up to so many buckets a hash index doubles, beyond it grows in quarters (hash.h:
+HASH_SPLITPOINT_GROUPS_WITH_ONE_PHASE)."""
+
+
+def hash_pages(entries: float, fillfactor: int) -> int:
+    """Pages of a hash index built for so many entries (hashpage.c: _hash_init_metabuffer).
+
+    Where the number of buckets is no power of two, those that are not split yet take twice as
+    many entries as the others, and more pages where these do not hold them.
+    """
+    wanted = max(2.0, entries // max(10, BLOCK_BYTES * fillfactor // 100 // HASH_ITEM))
+    double = 1 << max(1, math.ceil(math.log2(wanted)))
+    buckets = double
+    if double > ONE_PHASE:
+        quarters = (double // 2 + double * part // 8 for part in (1, 2, 3, 4))
+        buckets = next(number for number in quarters if number >= wanted)
+    load = entries / double
+    over = (2 * buckets - double) * _overflow(load) + (double - buckets) * _overflow(2 * load)
+    return round(buckets + over) + 2
+
+
+def _overflow(load: float) -> float:
+    """Pages beside its own that a bucket with so many entries on average has: hashes spread them
+    as chance does, near enough a normal distribution."""
+    if load <= 0:
+        return 0.0
+    holds = (BLOCK_BYTES - 24 - 16) // HASH_ITEM
+    return sum(
+        math.erfc((pages * holds - load) / math.sqrt(2 * load)) / 2
+        for pages in range(1, math.ceil(load / holds) + 3)
+    )
+
+
+def hash_free_bytes(size_bytes: float, entries: float, fillfactor: int) -> float:
+    """What REINDEX would give back of a hash index that pgstathashindex counted."""
+    return max(0.0, size_bytes - hash_pages(entries, fillfactor) * BLOCK_BYTES)
+
+
 def btree_free_bytes(
     leaf_pages: float, empty_pages: float, deleted_pages: float, density: float, fillfactor: int
 ) -> float:

@@ -155,6 +155,9 @@ class Estimates:
 
 def _as_measured(measured: Measured) -> Bloat:
     size = measured.size_bytes
+    if measured.free_bytes is None:
+        why = f"what a rebuild frees {measured.method} does not tell, only {measured.detail}"
+        return unavailable(why)
     return Bloat(
         "measured",
         bytes=measured.free_bytes,

@@ -56,8 +56,9 @@ class Measured(NamedTuple):
 
     relid: int
     size_bytes: int
-    free_bytes: float
-    """What a rebuild would give back, within the fill factor."""
+    free_bytes: float | None
+    """What a rebuild would give back, within the fill factor; None where the function does not
+    tell."""
 
     seconds: float
     method: str

@@ -8,6 +8,8 @@ from textual import work
 from textual.worker import WorkerState
 
 from pgtop.analysis import units
+from pgtop.analysis.bloat import HASH_FILLFACTOR
+from pgtop.analysis.bloat_btree import BTREE_FILLFACTOR
 from pgtop.model.index import Index
 from pgtop.model.index_request import Measure, Measured
 from pgtop.model.sample import SourceError
@@ -19,6 +21,8 @@ BYTES_PER_S = 300e6
 """How fast a relation is read when it is measured: an SSD, cold."""
 
 BUDGET_S = 60.0
+
+FILLFACTOR = {"btree": BTREE_FILLFACTOR, "hash": HASH_FILLFACTOR}
 
 
 class IndexMeasuring(LivePane):
@@ -40,7 +44,10 @@ class IndexMeasuring(LivePane):
             what = "a partitioned index" if index.partitioned else index.amname
             self.frame.note(f"{what} cannot be measured: pgstattuple does not read it", "warning")
             return
-        fill = int(index.option("fillfactor") or 90)
+        if not index.indisvalid:
+            self.frame.note("an invalid index is not measured: it is rebuilt, or dropped")
+            return
+        fill = int(index.option("fillfactor") or FILLFACTOR.get(index.amname, 100))
         method: Any = index.amname
         self._measure(Measure(index.indexrelid, method, fill, BUDGET_S), index.size_bytes)
 
@@ -59,10 +66,16 @@ class IndexMeasuring(LivePane):
                      "warning")  # fmt: skip
             return
         app.schedule.board.add(Measured, (measured,))
-        app.note(
-            f"a rebuild frees {units.size(measured.free_bytes)} of"
-            f" {units.size(measured.size_bytes)}; {measured.detail}"
-        )
+        if measured.free_bytes is None:
+            app.note(
+                f"{measured.detail}; what a rebuild would free {measured.method} does not tell",
+                "warning",
+            )
+        else:
+            app.note(
+                f"a rebuild frees {units.size(measured.free_bytes)} of"
+                f" {units.size(measured.size_bytes)}; {measured.detail}"
+            )
         self.refilter()
 
     def stop_measuring(self) -> bool:

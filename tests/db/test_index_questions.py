@@ -80,3 +80,34 @@ async def test_statistics_come_for_as_many_tables_as_their_columns_allow(
         assert await came((4_000_000_000, narrow), 3) == {narrow}
         every = await collector.ask(StatisticsOf((narrow, wide, other)))
         assert len(every) == 46
+
+
+async def test_measured_hash_and_gin_indexes_are_what_a_rebuild_makes_of_them(
+    server: TestServer, database: str
+) -> None:
+    """pgstathashindex calls a fresh index 40 % free; pgstatginindex tells of pending rows alone."""
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("CREATE EXTENSION pgstattuple")
+        conn.execute("CREATE TABLE t AS SELECT g AS a, ARRAY[g % 99] AS b FROM"
+                     " generate_series(1, 200000) g")  # fmt: skip
+        conn.execute("ANALYZE t")
+        conn.execute("CREATE INDEX t_hash ON t USING hash (a)")
+        conn.execute("CREATE INDEX t_gin ON t USING gin (b)")
+
+        def one(sql: str) -> int:
+            row = conn.execute(sql.encode()).fetchone()
+            assert row is not None
+            return int(row[0])
+
+        hashed, gin = (one(f"SELECT 't_{name}'::regclass::oid::int8") for name in ("hash", "gin"))
+        async with collecting(database) as collector:
+            fresh = await collector.ask(Measure(hashed, "hash", 75, 20.0))
+            assert fresh.free_bytes == pytest.approx(0, abs=0.01 * fresh.size_bytes)
+            conn.execute("DELETE FROM t WHERE a % 10 > 0")
+            conn.execute("VACUUM t")
+            measured = await collector.ask(Measure(hashed, "hash", 75, 20.0))
+            conn.execute("REINDEX INDEX t_hash")
+            freed = measured.size_bytes - one("SELECT pg_relation_size('t_hash')")
+            assert freed > 0.8 * measured.size_bytes
+            assert measured.free_bytes == pytest.approx(freed, rel=0.02)
+            assert (await collector.ask(Measure(gin, "gin", 100, 20.0))).free_bytes is None

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pgtop.analysis import units
-from pgtop.analysis.bloat import btree_free_bytes
+from pgtop.analysis.bloat import btree_free_bytes, hash_free_bytes
 from pgtop.db.connection import Statement
 from pgtop.db.queries.column_statistics import OF_RELATIONS, with_expressions
 from pgtop.model.index import ColumnStatistics, SequenceValue
@@ -39,9 +39,14 @@ SELECT /* pgtop */ pg_get_indexdef(%s::int8::oid), pg_relation_size(%s::int8::oi
 """
 
 _KEYS = """\
-SELECT /* pgtop */ attrelid::int8, string_agg(quote_ident(attname), ', ' ORDER BY attnum)
-  FROM pg_attribute WHERE attrelid = ANY (%s::int8[]::oid[]) AND attnum > 0 GROUP BY attrelid
+SELECT /* pgtop */ a.attrelid::int8,
+       string_agg(quote_ident(a.attname)
+                  || CASE WHEN i.indkey[a.attnum - 1] = 0 THEN '(...)' ELSE '' END,
+                  ', ' ORDER BY a.attnum)
+  FROM pg_attribute a JOIN pg_index i ON i.indexrelid = a.attrelid
+ WHERE a.attrelid = ANY (%s::int8[]::oid[]) AND a.attnum > 0 GROUP BY a.attrelid
 """
+"""An expression's column has the name that the server gave it, of its function or `expr`."""
 
 _VALUES = """\
 SELECT /* pgtop */ c.oid::int8,
@@ -88,7 +93,7 @@ _MEASURE = {
     "hash": (
         "pgstathashindex",
         "SELECT /* pgtop */ pg_relation_size(%s::int8::oid), bucket_pages, overflow_pages,"
-        " unused_pages, free_percent FROM {}pgstathashindex(%s::int8::oid::regclass)",
+        " unused_pages, live_items FROM {}pgstathashindex(%s::int8::oid::regclass)",
     ),
 }
 
@@ -189,6 +194,7 @@ async def measure(collector: Collector, request: Measure) -> Measured:
 
 def _measured(request: Measure, function: str, row: tuple[Any, ...], seconds: float) -> Measured:
     size_bytes = int(row[0])
+    free: float | None
     if request.method == "btree":
         _, leaf, _internal, empty, deleted, density = row
         free = btree_free_bytes(leaf, empty, deleted, density, request.fillfactor)
@@ -205,14 +211,14 @@ def _measured(request: Measure, function: str, row: tuple[Any, ...], seconds: fl
             f" {units.percent(scanned / 100)} of the pages read"
         )
     elif request.method == "gin":
-        free = float(row[1] * 8192)
+        free = None
         said = f"{units.count(row[1])} pending pages with {units.count(row[2])} rows"
     else:
-        _, buckets, overflow, unused, percent = row
-        free = size_bytes * percent / 100
+        _, buckets, overflow, unused, entries = row
+        free = hash_free_bytes(size_bytes, entries, request.fillfactor)
         said = (
-            f"{units.count(buckets)} buckets, {units.count(overflow)} overflow pages,"
-            f" {units.count(unused)} unused, {units.percent(percent / 100)} free"
+            f"{units.count(entries)} entries in {units.count(buckets)} buckets,"
+            f" {units.count(overflow)} overflow pages, {units.count(unused)} unused"
         )
     return Measured(request.relid, size_bytes, free, seconds, function, said)
 
