@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from pgtop.advice import Facts, Rule, ddl
 from pgtop.advice.index_facts import IndexFacts, gathered
-from pgtop.advice.index_remedies import BUILD_WAITS, WAITS, dropped
+from pgtop.advice.index_remedies import BUILD_WAITS, dropped
 from pgtop.advice.index_use import children, subject
+from pgtop.analysis import units
 from pgtop.model.finding import Cost, Finding, Remedy
 from pgtop.model.index import Index
 
@@ -17,6 +19,11 @@ EQUAL_VALUES = (
     "where equal values are left it fails again and leaves an invalid _ccnew beside this: look"
     " for them first (GROUP BY its columns HAVING count(*) > 1)"
 )
+
+DROPPED = "waits for transactions that use the table, so no short lock_timeout; interrupted: again"
+
+SURELY_EQUAL = 0.1
+"""ANALYZE may count too few values, but not ten times in all keys of an index."""
 
 _LEFTOVER = re.compile(r"_cc(new|old)\d*\Z")
 
@@ -57,27 +64,32 @@ def _incomplete(found: IndexFacts, index: Index) -> Iterator[Finding]:
 
 def _leftover(found: IndexFacts, index: Index) -> Finding:
     kind = _LEFTOVER.search(index.relname)
-    drop = dropped(found, index)
-    undo = Remedy(
+    drop = replace(dropped(found, index), undo=(), caution=DROPPED)
+    rebuild = Remedy(
         sql=(ddl.reindex(index.ident),),
         undo=(),
         transactional=False,
         lock=ddl.SHARE_UPDATE_EXCLUSIVE,
         caution=f"rebuilds it in place; not wanted any more: {drop.sql[0]} {BUILD_WAITS}",
     )
+    remedy = rebuild if found.builds_safely else drop
     if kind is not None:
         what = (
             "REINDEX CONCURRENTLY failed and left its new copy"
             if kind.group(1) == "new"
             else "REINDEX CONCURRENTLY succeeded and left the old copy"
         )
-        remedy = replace(drop, undo=(), caution=f"a copy: there is nothing to take back; {WAITS}")
+        remedy = replace(drop, caution=f"a copy: there is nothing to take back; {DROPPED}")
     else:
         what = "CREATE INDEX CONCURRENTLY or DROP INDEX CONCURRENTLY failed or was interrupted"
-        if index.indisunique:
+        repeated = _equal_values(found, index) if index.indisunique else None
+        if repeated is not None:
+            what = f"it cannot become unique: {repeated}"
+            remedy = drop
+        elif index.indisunique:
             what += ", or rows with equal values stood in its way"
-            undo = replace(undo, caution=f"{EQUAL_VALUES}; {undo.caution}")
-        remedy = undo if found.builds_safely else drop
+            if remedy is rebuild:
+                remedy = replace(rebuild, caution=f"{EQUAL_VALUES}; {rebuild.caution}")
     burden = "every write still maintains it" if index.indisready else "no write maintains it"
     if index.indisready and index.indisunique:
         burden += ", and it still refuses equal values"
@@ -92,6 +104,24 @@ def _leftover(found: IndexFacts, index: Index) -> Finding:
         confidence="proved",
         remedy=remedy,
     )
+
+
+def _equal_values(found: IndexFacts, index: Index) -> str | None:
+    """Why rows with equal keys are known to be there; None: they are not known to be."""
+    table = found.usage.tables.get(index.indrelid)
+    known = found.estimates.columns(index.indrelid)
+    keys = [known.get(int(n)) for n in index.indkey.split()[: index.indnkeyatts]]
+    if table is None or index.indpred is not None or None in keys:
+        return None
+    columns = [column for column in keys if column is not None]
+    if any(not column.known or column.n_distinct <= 0 for column in columns):
+        return None
+    values = math.prod(column.n_distinct for column in columns)
+    rows = table.reltuples * math.prod(1 - column.null_frac for column in columns)
+    if values >= SURELY_EQUAL * rows:
+        return None
+    named = "its column has" if len(columns) == 1 else "its columns have at most"
+    return f"{named} ≈ {units.count(values)} values in {units.count(rows)} rows"
 
 
 INVALID_RULES: tuple[Rule, ...] = (Rule("index.invalid", invalid),)

@@ -15,7 +15,7 @@ from pgtop.advice.index_remedies import dropped
 from pgtop.advice.index_repeats import comparing, duplicate, redundant
 from pgtop.advice.index_use import why_kept
 from pgtop.advice.indexes import unused
-from pgtop.analysis.bloat import btree_free_bytes
+from pgtop.analysis.bloat import btree_free_bytes, hash_pages
 from pgtop.analysis.bloat_btree import btree
 from pgtop.analysis.derived import Board
 from pgtop.analysis.keys import split_trees
@@ -107,6 +107,25 @@ def test_an_index_that_is_being_built_is_not_called_broken() -> None:
     (found,) = invalid(facts(1, more=(half,)))
     assert found.subject.name == "half"
     assert list(invalid(facts(1, more=(half._replace(builder_pid=77),)))) == []
+
+
+def test_an_index_that_cannot_become_unique_is_not_rebuilt() -> None:
+    half = index(2, "half", "1", flags=1 | 64 | 128)
+    few, many = column(n_distinct=4.0), column(n_distinct=90_000.0)
+    for statistics, verb in ((few, "DROP INDEX"), (many, "REINDEX"), (column(), "REINDEX")):
+        (found,) = invalid(facts(1, more=(half, statistics)))
+        assert found.remedy is not None
+        assert found.remedy.sql[0].startswith(verb)
+        assert ("cannot become unique: its column has ≈ 4 values in 100 k rows" in found.why) == (
+            verb == "DROP INDEX"
+        )
+    (found,) = invalid(facts(1, more=(half,)))
+    assert found.remedy is not None
+    assert found.remedy.sql[0].startswith("REINDEX"), "nothing is known of its values"
+    part = half._replace(indpred="{CONST}")
+    (found,) = invalid(facts(1, more=(part, few)))
+    assert found.remedy is not None
+    assert found.remedy.sql[0].startswith("REINDEX"), "nor of the rows of a partial index"
 
 
 def test_a_partitioned_index_is_dropped_as_a_whole_and_not_concurrently() -> None:
@@ -209,6 +228,15 @@ def test_any_statistics_give_an_estimate(
     found = btree(index(1, "odd", reltuples=rows), rows, [odd], deduplicates=True)
     assert found.pages is not None
     assert found.pages >= 1
+
+
+@pytest.mark.parametrize(
+    ("entries", "pages"),
+    [(0, 4), (50_000, 258), (200_000, 822), (500_000, 2_050), (1_000_000, 4_098)],
+)
+def test_a_hash_index_is_as_big_as_its_build_makes_it(entries: int, pages: int) -> None:
+    """Sizes of indexes that 17 built."""
+    assert hash_pages(entries, 75) == pytest.approx(pages, rel=0.01)
 
 
 def test_what_pgstatindex_says_becomes_bytes() -> None:

@@ -45,8 +45,16 @@ def test_two_remedies_for_one_object_are_named_and_shared_statements_run_once() 
         [entry("index.bloated", rebuild), entry("index.unused", drop), entry("x", drop)],
         made_at=MADE,
     )
-    assert [p.sql for s in made.steps for p in s.up] == [*rebuild.sql, *drop.sql]
+    assert [p.sql for s in made.steps for p in s.up] == [*drop.sql, *rebuild.sql]
     assert "remedies for public.t_a (index.bloated and index.unused and x)" in made.notes[0]
+
+
+def test_what_may_fail_stops_no_drop() -> None:
+    rebuild = concurrent(("REINDEX INDEX CONCURRENTLY public.t_b;",), ())
+    drop = concurrent(("DROP INDEX CONCURRENTLY public.t_a;",), ())
+    assert statements(("index.invalid", rebuild), ("index.redundant", drop)) == [
+        *drop.sql, *rebuild.sql,
+    ]  # fmt: skip
 
 
 def test_what_must_run_outside_is_alone_and_going_down_is_the_reverse() -> None:
