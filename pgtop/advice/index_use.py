@@ -48,6 +48,15 @@ def scans(found: IndexFacts, index: Index) -> int | None:
     return sum(n or 0 for n in counted) if counted else None
 
 
+def scans_per_s(found: IndexFacts, index: Index) -> float | None:
+    """Scans a second since the reading before, of a partitioned index those of its leaves."""
+    if not index.partitioned:
+        return found.usage.scans_per_s(index.indexrelid)
+    rates = [scans_per_s(found, leaf) for leaf in children(found, index)]
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) if known and len(known) == len(rates) else None
+
+
 def size_bytes(found: IndexFacts, index: Index) -> int:
     """Its size, of a partitioned index that of its leaves together."""
     if not index.partitioned:

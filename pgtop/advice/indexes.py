@@ -111,9 +111,14 @@ def worth_bytes(found: IndexFacts) -> float:
     return min(limits.BLOATED_BYTES, limits.BLOATED_BUFFERS * found.window.shared_buffers)
 
 
+def dead_rows_wait(table: Table | None) -> bool:
+    """Whether VACUUM comes first: what it frees is used again."""
+    return table is not None and table.n_dead_tup > limits.DEAD_FRACTION * max(table.rows, 1)
+
+
 def running_cause(facts: Facts, table: Table | None) -> str | None:
     """Why a rebuild would not last, or would not even help now."""
-    if table is not None and table.n_dead_tup > limits.DEAD_FRACTION * max(table.rows, 1):
+    if table is not None and dead_rows_wait(table):
         return f"{units.count(table.n_dead_tup)} dead rows wait for VACUUM"
     for holder in optional(facts, HorizonHolder):
         here = holder.scope in ("database", "cluster")

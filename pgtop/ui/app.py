@@ -183,6 +183,9 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
         """As Textual's; on a screen too small to show what a key does, only those that leave.
         A key never goes to what is gone."""
         if isinstance(event, events.Key):
+            if self.message is not None and self.message.read_by(time.monotonic()):
+                self.message = None
+                self.tick()
             if self.has_class("-small") and event.key not in LEAVING:
                 return
             focused = self.screen.focused if self.screen_stack else None

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from pgtop.advice.index_use import why_kept
-from pgtop.advice.indexes import may_be_unused, worth_bytes
+from pgtop.advice import ddl
+from pgtop.advice.index_use import size_bytes, why_kept
+from pgtop.advice.indexes import dead_rows_wait, may_be_unused, worth_bytes
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
 from pgtop.analysis.bloat import Bloat
@@ -19,9 +20,15 @@ from pgtop.model.vacuum import VacuumBlock
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.terminal.safe import safe
 from pgtop.ui.index_key_rows import SUPPORT, AdvisedRow, KeyRow
-from pgtop.ui.index_rows import IndexRow, hot_lost
+from pgtop.ui.index_rows import LOUD_FRACTION, IndexRow, hot_lost
 from pgtop.ui.index_table_rows import TableRow
 from pgtop.ui.text import sql_text
+
+NO_UNDO = {
+    "index.bloated": "none is needed: a rebuilt index is the same index",
+    "index.invalid": "none: no query used it",
+    "table.bloated": "none is needed: the rows are the same",
+}
 
 
 def index_text(
@@ -32,6 +39,8 @@ def index_text(
     if isinstance(known, Definition) and known.sql:
         text.append_text(sql_text(known.sql))
         size = f"   {units.size(known.size_bytes)} now" if known.size_bytes is not None else ""
+        if row.index.partitioned:
+            size = f"   {units.size(size_bytes(row.found, row.index))} in its partitions"
         text.append(f"{size}\n")
     elif isinstance(known, Definition):
         text.append(f"{safe(row.index.ident)}: locked by another session\n", "bold")
@@ -50,13 +59,13 @@ def index_text(
     for build in builds:
         if build.relid == row.index.indrelid:
             text.append(f"{build_words(build)}\n", "bold")
-    for line in _no_finding(row):
+    for line in why_nothing(row):
         text.append(f"{safe(line)}\n")
     _findings(text, row.findings)
     return text
 
 
-def _no_finding(row: IndexRow) -> Iterator[str]:
+def why_nothing(row: IndexRow) -> Iterator[str]:
     """Why an index that looks useless or bloated has no DDL here."""
     index, found = row.index, row.found
     said = {finding.rule for finding in row.findings}
@@ -68,15 +77,29 @@ def _no_finding(row: IndexRow) -> Iterator[str]:
             window = found.window_s
             since = f"in {units.age(window)}" if window is not None else "since ?"
             yield (
-                f"not one scan {since}; called unused, with its DDL, from"
+                f"not one scan {since}, or since it was built; called unused, with its DDL, from"
                 f" {units.age(limits.UNUSED_WINDOW_S)} on"
             )
-    bloat = row.bloat
-    if bloat.bytes is None or bloat.fraction is None or "index.bloated" in said:
+    if "index.bloated" not in said and index.indisvalid:
+        yield from _why_no_rebuild(row)
+
+
+def _why_no_rebuild(row: IndexRow) -> Iterator[str]:
+    """Why bloat that is seen is not worth a rebuild, and the rebuild for who wants it anyway."""
+    bloat, table = row.bloat, row.found.usage.tables.get(row.index.indrelid)
+    if bloat.bytes is None or bloat.fraction is None or bloat.fraction < LOUD_FRACTION:
         return
-    least = worth_bytes(found)
-    if bloat.fraction >= limits.BLOATED_FRACTION and bloat.bytes < least:
-        yield (f"no rebuild is recommended below {units.size(least)} of bloat on this server")
+    least = worth_bytes(row.found)
+    if bloat.fraction < limits.BLOATED_FRACTION:
+        part = units.percent(limits.BLOATED_FRACTION)
+        why = f"below {part} of bloat: keys in random order fill pages no better for long"
+    elif bloat.bytes < least:
+        why = f"below {units.size(least)} of bloat on this server"
+    elif dead_rows_wait(table):
+        why = "while dead rows of its table wait for VACUUM: it would not last"
+    else:
+        why = "now: see Overview, or R reads again"
+    yield f"no rebuild is recommended {why}; it would be {ddl.reindex(row.index.ident)}"
 
 
 def bloat_words(bloat: Bloat) -> str:
@@ -167,6 +190,8 @@ def _findings(text: Text, findings: tuple[Finding, ...]) -> None:
         for statement in finding.remedy.sql:
             text.append_text(sql_text(statement))
             text.append("\n")
+        if not finding.remedy.undo and finding.rule in NO_UNDO:
+            text.append(f"undo  {NO_UNDO[finding.rule]}\n", "dim")
         for statement in finding.remedy.undo:
             text.append("undo  ", "dim")
             text.append_text(sql_text(statement))

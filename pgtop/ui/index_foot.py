@@ -14,7 +14,7 @@ from pgtop.model.sample import SourceError
 from pgtop.model.table import Partition, Table
 from pgtop.terminal.safe import safe
 from pgtop.ui.detail import Detail
-from pgtop.ui.index_detail import advised_text, index_text, key_text, table_text
+from pgtop.ui.index_detail import advised_text, index_text, key_text, table_text, why_nothing
 from pgtop.ui.index_key_rows import AdvisedRow, KeyRow
 from pgtop.ui.index_reading import IndexReading
 from pgtop.ui.index_rows import IndexRow
@@ -36,6 +36,12 @@ class IndexFoot(IndexReading):
     def _empty_words(self) -> str:
         """Why there is no row."""
         raise NotImplementedError  # each view has its own
+
+    def why_nothing_offered(self) -> str:
+        """The reasons, as the foot tells them."""
+        row = self.table.cursor_row
+        reasons = tuple(why_nothing(row)) if isinstance(row, IndexRow) else ()
+        return "; ".join(reasons) or super().why_nothing_offered()
 
     def on_live_table_selected(self, event: LiveTable.Selected) -> None:
         """Enter opens the foot."""

@@ -21,13 +21,15 @@ VIEWS = {
 """View -> (key, word)."""
 
 
-def head_line(found: IndexFacts, view: str, shown: int, width: int) -> Line:
+def head_line(found: IndexFacts, view: str, shown: int, width: int, wanted: str = "") -> Line:
     """The views with their keys, how far bloat is known, how long the counters count. Where not
-    all fits, only the chosen view has its word: half a number would be another number."""
+    all fits, only the chosen view has its word: half a number would be another number. `wanted`
+    is the filter."""
     number = "?" if view == "unused" and found.blind is not None else units.count(shown)
     end = (_progress(found.estimates.pending), _window_words(found))
+    filtered: tuple[tuple[str, Tone], ...] = ((f"/{wanted}/  ", "key"),) if wanted else ()
     for named, gap in ((True, "  "), (True, " "), (False, "  ")):
-        line = (*_views(view, number, named, gap), end[0])
+        line = (*_views(view, number, named, gap), *filtered, end[0])
         if sum(len(text) for text, _ in (*line, end[1])) < width:
             break
     return Line(line, (end[1],), urgent=True)

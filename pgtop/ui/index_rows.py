@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pgtop.advice.index_facts import IndexFacts
-from pgtop.advice.index_use import children, scans, size_bytes
+from pgtop.advice.index_use import children, scans, scans_per_s, size_bytes
 from pgtop.analysis import units
 from pgtop.analysis.bloat import Bloat
 from pgtop.model.finding import Finding
@@ -53,7 +53,7 @@ INDEX_SORTS: Mapping[str, Sort] = {
     "size": lambda f, i: size_bytes(f, i) if i.partitioned else i.relpages * 8192,
     "bloat": lambda f, i: f.estimates.of_index(i).bytes,
     "scans": scans,
-    "scans/s": lambda f, i: f.usage.scans_per_s(i.indexrelid),
+    "scans/s": lambda f, i: scans_per_s(f, i),
     "last": lambda f, i: _last_scan(f, i),
     "writes": lambda f, i: f.usage.entries_per_s(i.indrelid),
     "hot": lambda f, i: hot_lost(f, i)[0],
@@ -77,7 +77,7 @@ def index_columns() -> tuple[Column[IndexRow], ...]:
                means=("what REINDEX would free, estimated from statistics; = measured with M, ? "
                       "not known")),
         Column("scans/s", "scans/s",
-               lambda r: units.rate(r.found.usage.scans_per_s(r.index.indexrelid)), 7,
+               lambda r: units.rate(scans_per_s(r.found, r.index)), 7,
                sort=SORTABLE,
                means="how often queries used it, since the reading before"),
         Column("last", "last scan", _last_cell, 9, sort=SORTABLE, from_width=100,

@@ -229,13 +229,17 @@ class LivePane(Vertical):
         one = (row, getattr(row, "finding", None), getattr(row, "remedy", None))
         return tuple(each for each in one if isinstance(each, (Finding, Remedy)))[:1]
 
+    def why_nothing_offered(self) -> str:
+        """Said where the row has nothing for the tray."""
+        return "nothing is recommended for this row"
+
     def action_to_tray(self) -> None:
         """Keep the remedy of the row in the DDL tray."""
         found = self.offered()
         if found:
             self.frame.add_to_tray(found, self.NAME)
         else:
-            self.frame.note("nothing is recommended for this row")
+            self.frame.note(self.why_nothing_offered())
 
     def action_view_text(self) -> None:
         """Show what `y` would copy full width, to select by hand."""

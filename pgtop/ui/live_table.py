@@ -225,8 +225,9 @@ class LiveTable(TableLines[RowT], can_focus=True):
             self.post_message(self.Selected(self, key))
 
     def action_sort_next(self, step: int) -> None:
-        """Sort by the column before or after the one that rules now."""
-        names = [column.name for column in self.columns if column.sort is not None]
+        """Sort by the column before or after the one that rules now, of those that are shown."""
+        width = self.size.width
+        names = [c.name for c in self.columns if c.sort is not None and c.from_width <= width]
         if not names:
             return
         current = names.index(self.sort_column) if self.sort_column in names else -1

@@ -23,7 +23,7 @@ objects a second for somebody who looks around."""
 SHARE = 100
 """A search comes after so many times what the last one took, …"""
 
-SHARE_ALL = 500
+SHARE_ALL = 250
 """… and looks at what the one before left alone. One that looks at all takes 60 ms, with the rows
 of 60,000 indexes 200, so it comes more rarely; lines that were on the screen at a search and are
 no more stay until then: 2.6 MB a minute for somebody who looks around."""

@@ -13,6 +13,9 @@ from pgtop.ui.table_columns import Tone
 SHOWN_S = 6.0
 """Seconds a message stays; a longer one stays longer."""
 
+READ_S = 1.5
+"""After so long a key takes a message away that is no warning: it covers what it is about."""
+
 MOST_LINES = 4
 
 PER_S = 25
@@ -28,8 +31,14 @@ class Message:
 
     text: str
     severity: str
-    until: float
+    since: float
     """`time.monotonic()`."""
+
+    until: float
+
+    def read_by(self, now: float) -> bool:
+        """Whether it was up long enough for whoever presses the next key."""
+        return self.severity == "information" and now > self.since + READ_S
 
     def lines(self, width: int) -> tuple[Line, ...]:
         """At most four lines, the last marked where more was said."""
@@ -44,4 +53,5 @@ class Message:
 def message(text: str, severity: str) -> Message:
     """A message from now on; server text in it is made harmless."""
     said = safe(text)
-    return Message(said, severity, time.monotonic() + max(SHOWN_S, len(said) / PER_S))
+    now = time.monotonic()
+    return Message(said, severity, now, now + max(SHOWN_S, len(said) / PER_S))

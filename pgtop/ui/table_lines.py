@@ -148,7 +148,8 @@ class TableLines(Widget, Generic[RowT]):
             title = column.title
             style = head
             if column.name == self.sort_column:
-                title, style = title + ("▼" if self.descending else "▲"), chosen
+                title = title[: max(1, width - 2)] + ("▼" if self.descending else "▲")
+                style = chosen
             segments.append(
                 Segment(fit(title, width - 1, column.align, plain=self._ascii) + " ", style)
             )

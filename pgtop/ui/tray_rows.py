@@ -97,7 +97,7 @@ def columns(width: int) -> tuple[Column[TrayRow], ...]:
                from_width=150,
                means="since it was put here"),
         Column("statement", "statement", lambda r: safe(r.parts.sql), 30, "left",
-               lambda r: r.parts.sql, descending=False, flex=True),
+               lambda r: r.parts.sql, descending=False, flex=True, names=True),
     )  # fmt: skip
 
 

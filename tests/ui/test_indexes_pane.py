@@ -2,10 +2,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from rich.text import Text
 
 from pgtop.model.index import CounterWindow, ForeignKey, Index, IndexUse
-from pgtop.model.index_request import Definition, DefinitionOf, KeysOf, StatisticsOf, ValuesOf
+from pgtop.model.index_request import (
+    Definition,
+    DefinitionOf,
+    KeysOf,
+    Measure,
+    Measured,
+    StatisticsOf,
+    ValuesOf,
+)
 from pgtop.model.sample import SourceError
 from pgtop.model.table import Table
 from pgtop.model.vacuum import VacuumBlock
@@ -237,7 +246,10 @@ async def test_why_there_is_no_ddl_is_said_in_the_row() -> None:
         await pilot.press("enter")
         await pilot.pause(0.3)
         await settle(pilot)
-        assert "not one scan in 3 d; called unused, with its DDL, from" in screen_text(pilot)
+        assert (
+            "not one scan in 3 d, or since it was built; called unused, with its DDL"
+            in screen_text(pilot)
+        )
         table.move_to(5)
         await pilot.pause(0.3)
         await settle(pilot)
@@ -298,3 +310,60 @@ async def test_parentheses_scroll_the_detail_and_its_border_says_that_there_is_m
         assert app_of(pilot).panes["indexes"].table.cursor_index == cursor
         await pilot.press("escape", ")")
         assert "for more" not in screen_text(pilot)
+
+
+async def test_the_filter_stands_in_the_head_of_every_view() -> None:
+    async with running(shop(), size=(80, 24), first_pane="indexes") as pilot:
+        await pilot.press("slash", *"note", "enter")
+        for key in ("", "u", "i", "T"):
+            if key:
+                await pilot.press(key)
+            assert "/note/" in screen_text(pilot)
+        await pilot.press("escape")
+        assert "/note/" not in screen_text(pilot)
+
+
+async def test_sorting_walks_through_columns_that_are_seen() -> None:
+    async with running(shop(), size=(80, 24), first_pane="indexes") as pilot:
+        for _ in range(8):
+            await pilot.press(">")
+            head = screen_text(pilot).split("\n")[3]
+            assert "▼" in head or "▲" in head, head
+
+
+async def test_what_gin_does_not_tell_is_no_zero() -> None:
+    source = shop(60, index(7, "by_words", "4", amname="gin", relpages=20_000))
+    source.answers[Measure] = Measured(
+        7, 160 << 20, None, 0.1, "pgstatginindex", "0 pending pages with 0 rows"
+    )
+    async with running(source, size=(150, 30), first_pane="indexes") as pilot:
+        await pilot.press("M")
+        await settle(pilot)
+        shown = screen_text(pilot)
+        assert "what a rebuild would free pgstatginindex does not tell" in shown
+        row = next(line for line in shown.split("\n") if "by_words" in line)
+        assert row.split()[:3] == ["156", "MB", "?"]
+
+
+async def test_the_tray_key_says_why_nothing_is_recommended() -> None:
+    async with running(shop(3), size=(150, 30), first_pane="indexes") as pilot:
+        app_of(pilot).panes["indexes"].table.move_to(3)
+        await pilot.press("a")
+        await settle(pilot)
+        assert "called unused, with its DDL, from 35 d on" in screen_text(pilot)
+
+
+async def test_a_message_that_was_read_goes_with_the_next_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(shop(), size=(150, 30), first_pane="indexes") as pilot:
+        app = app_of(pilot)
+        app.note("copied")
+        await pilot.press("down")
+        assert "copied" in screen_text(pilot), "it was not read yet"
+        monkeypatch.setattr("pgtop.ui.messages.READ_S", 0.0)
+        await pilot.press("down")
+        assert "copied" not in screen_text(pilot)
+        app.note("the link is slow", "warning")
+        await pilot.press("down")
+        assert "the link is slow" in screen_text(pilot)

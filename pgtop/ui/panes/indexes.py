@@ -14,6 +14,7 @@ from textual.timer import Timer
 from pgtop.advice import Facts, NotJudged
 from pgtop.advice.foreign_keys import bare_keys
 from pgtop.advice.index_facts import IndexFacts, gathered, optional
+from pgtop.advice.index_remedies import built_again
 from pgtop.advice.indexes import may_be_unused
 from pgtop.analysis.bloat import LEAST_PAGES
 from pgtop.model.finding import Finding, Subject
@@ -66,12 +67,12 @@ class IndexesPane(IndexFoot, IndexMeasuring):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "none", "detail", id="indexes.detail"),
+        Binding("M", "measure", "measure", id="indexes.measure"),
         *(
             Binding(key, f"view('{view}')", word, show=view != "tables", id=f"indexes.{view}")
             for view, (key, word) in VIEWS.items()
             if key
         ),
-        Binding("M", "measure", "measure", id="indexes.measure"),
     ]
 
     def __init__(self) -> None:
@@ -116,7 +117,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         else:
             shown = self._show_indexes(found)
         self.table.empty = self._empty_words()
-        self.head.show(head_line(found, self.mode, shown, self.app.size.width))
+        self.head.show(head_line(found, self.mode, shown, self.app.size.width, self.filter_text))
         self._show_detail()
         self._read_more()
 
@@ -353,10 +354,12 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         for finding in getattr(row, "findings", ()):
             if finding.remedy is not None:
                 return "\n".join(finding.remedy.sql), "DDL"
-        found = self._definition
-        here = isinstance(row, IndexRow) and self._definition_key == row.key
-        if here and isinstance(found, Definition) and found.sql:
-            return f"{found.sql};", "definition"
+        if isinstance(row, IndexRow) and self._definition_key == row.key:
+            known, index = self._definition, row.index
+            if isinstance(known, Definition) and known.sql and not index.partitioned:
+                return f"{known.sql};", "definition"
+            if isinstance(known, Definition) and known.sql and row.found.table_ident(index):
+                return "\n".join(built_again(row.found, index, known.sql)), "definition"
         return super().copied_text()
 
     def action_back(self) -> None:
