@@ -138,6 +138,7 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
         task.add_done_callback(self._schedule_ended)
         self.set_interval(1.0, self.tick)
         self.keep_tidy()
+        self.put_keys_first()
         if self.seconds is not None:
             self.set_timer(self.seconds, lambda: self.exit(0))
 
@@ -215,7 +216,7 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
             found = await asyncio.to_thread(import_module, "pgtop.advice.rules")
             self._judge = Judge(found.RULES)
         for _ in self._judge.steps(self.facts):
-            await asyncio.sleep(0)
+            await self.give_way()
         self.verdict = self._judge.verdict
         self.advise_when_due()
         if before is None or (

@@ -46,6 +46,10 @@ class Frame(Protocol):
         """Change the tray, its file too."""
         ...
 
+    async def give_way(self) -> None:
+        """To keys, between two slices of long work."""
+        ...
+
     async def ask(self, request: Request[AnswerT]) -> AnswerT:
         """A question to the server; cancelling the caller ends it there."""
         ...

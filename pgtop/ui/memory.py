@@ -9,9 +9,9 @@ import gc
 import time
 
 from rich import cells
-from textual import events
 from textual._styles_cache import StylesCache
-from textual.app import App
+
+from pgtop.ui.giving_way import GivingWay
 
 FIRST_S = 6.0
 """The first screen, and what it read at once, are behind then."""
@@ -39,10 +39,9 @@ NEVER = 100_000
 """Of younger collections, before the whole is looked through by itself."""
 
 
-class Tidying(App[int]):
+class Tidying(GivingWay):
     """The part of the app that gives memory back."""
 
-    _key_at = 0.0
     _due_at = 0.0
     _all_at = 0.0
 
@@ -51,12 +50,6 @@ class Tidying(App[int]):
         if not self.is_headless:
             gc.set_threshold(*gc.get_threshold()[:2], NEVER)
             self.set_timer(FIRST_S, self.tidy)
-
-    async def on_event(self, event: events.Event) -> None:
-        """As Textual's; when the last key came is kept."""
-        if isinstance(event, events.Key):
-            self._key_at = time.monotonic()
-        await super().on_event(event)
 
     def tidy(self) -> None:
         """Look for cycles and give back what is free, as soon as nobody types."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, ClassVar, cast
 
 from textual import work
@@ -135,7 +134,7 @@ class AutovacuumPane(LivePane):
     async def _prepare(self) -> None:
         """Many big tables take longer to judge than a step may: the rows before stay meanwhile."""
         for _ in preparing(self.facts):
-            await asyncio.sleep(0)
+            await self.frame.give_way()
         self.refilter()
 
     def _state(self) -> VacuumState | None:

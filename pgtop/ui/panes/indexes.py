@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from collections.abc import Sequence as Listed
 from typing import Any, ClassVar
@@ -192,7 +191,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
     @work(group="listing", exclusive=True)
     async def _go_on_listing(self) -> None:
         for _ in self._listing.slices():
-            await asyncio.sleep(0)
+            await self.frame.give_way()
         self.refilter()
 
     def _kept(self, found: IndexFacts) -> Callable[[Index], bool]:
