@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from pgtop.advice import ddl
-from pgtop.advice.index_use import size_bytes, why_kept
+from pgtop.advice.index_use import scans, size_bytes, why_kept
 from pgtop.advice.indexes import dead_rows_wait, may_be_unused, worth_bytes
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
@@ -23,6 +23,9 @@ from pgtop.ui.index_key_rows import SUPPORT, AdvisedRow, KeyRow
 from pgtop.ui.index_rows import LOUD_FRACTION, IndexRow, hot_lost
 from pgtop.ui.index_table_rows import TableRow
 from pgtop.ui.text import sql_text
+
+MOST_INDEXES = 12
+"""Of a table in its detail."""
 
 NO_UNDO = {
     "index.bloated": "none is needed: a rebuilt index is the same index",
@@ -139,8 +142,20 @@ def table_text(row: TableRow) -> Text:
         )
     _lock(text, row.lock)
     text.append(f"bloat {bloat_words(row.bloat)}\n")
+    _indexes(text, row)
     _findings(text, row.findings)
     return text
+
+
+def _indexes(text: Text, row: TableRow) -> None:
+    """The table's indexes, the biggest first."""
+    own = sorted(row.found.by_table.get(row.table.relid, ()), key=lambda i: -i.relpages)
+    for index in own[:MOST_INDEXES]:
+        read = units.count(scans(row.found, index))
+        text.append(f"  {safe(index.relname)}", "bold")
+        text.append(f"   {units.size(size_bytes(row.found, index))}, {read} scans\n")
+    if len(own) > MOST_INDEXES:
+        text.append(f"  and {len(own) - MOST_INDEXES} smaller\n")
 
 
 def _lock(text: Text, lock: VacuumBlock | None) -> None:

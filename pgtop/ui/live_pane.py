@@ -45,6 +45,9 @@ class LivePane(Vertical):
     LANES: ClassVar[Lanes] = {}
     """What is read while it is in view; 0 is every interval."""
 
+    NOTE: ClassVar[str] = ""
+    """What `?` says of the tab's keys beyond their names."""
+
     AHEAD: ClassVar[frozenset[type[Any]]] = frozenset()
     """What its rows are made of, read before the rest where the rest takes long."""
 

@@ -312,6 +312,18 @@ async def test_parentheses_scroll_the_detail_and_its_border_says_that_there_is_m
         assert "for more" not in screen_text(pilot)
 
 
+async def test_the_detail_of_a_table_names_its_indexes() -> None:
+    async with running(shop(), size=(100, 30), first_pane="indexes") as pilot:
+        await pilot.press("T", "enter")
+        await settle(pilot)
+        shown = screen_text(pilot)
+        assert "by_user   7.81 MB, 40 scans" in shown
+        assert "by_note   7.81 MB, 0 scans" in shown
+        await pilot.press("question_mark")
+        await settle(pilot)
+        assert "the key of a view again: all indexes" in screen_text(pilot)
+
+
 async def test_the_filter_stands_in_the_head_of_every_view() -> None:
     async with running(shop(), size=(80, 24), first_pane="indexes") as pilot:
         await pilot.press("slash", *"note", "enter")

@@ -57,6 +57,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
     SHORT = "Index"
     OF = Index
     RULES = ("index.", "table.bloated", "table.stale_statistics", "sequence.")
+    NOTE = "the key of a view again: all indexes"
     LANES: ClassVar[Lanes] = {
         Index: 120, IndexUse: 10, Table: 60, TableUse: 60, Partition: 120, OperatorClass: 600,
         CounterWindow: 60, IndexBuild: 0, ForeignKey: 120, Sequence: 120, HorizonHolder: 60,

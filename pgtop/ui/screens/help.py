@@ -68,6 +68,8 @@ class HelpScreen(ModalScreen[None]):
             for keys, what in keys_of(node, self.app):
                 text.append(f"  {keys:<22}", "bold")
                 text.append(f"{what}\n")
+            if node is self._pane and self._pane is not None and self._pane.NOTE:
+                text.append(f"  {self._pane.NOTE}\n", "dim")
             text.append("\n")
             if node is self._pane:
                 text.append_text(self._columns())
