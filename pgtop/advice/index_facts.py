@@ -49,9 +49,10 @@ class IndexFacts:
     def observed_s(self, index: Index) -> float | None:
         """How long this index was counted, as far as its age is known."""
         window = self.window_s
-        if window is None or index.created_at is None:
+        born = index.created_at or self.usage.appeared.get(index.indexrelid)
+        if window is None or born is None:
             return window
-        return min(window, max(0.0, self.now - index.created_at))
+        return min(window, max(0.0, self.now - born))
 
     def table_ident(self, index: Index) -> str:
         """Its table, schema-qualified and quoted; empty where that was not read."""

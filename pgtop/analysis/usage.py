@@ -30,6 +30,9 @@ class Usage:
         """Partitioned table -> its partitions, one level down."""
 
         self.sequences: dict[int, SequenceValue] = {}
+        self.appeared: Mapping[int, float] = {}
+        """Index -> when it was first seen, of those that were not there at the first look."""
+
         self.unanalysed_since: dict[int, float] = {}
         """Table -> since when it was seen with rows and without any statistics."""
 
@@ -56,6 +59,9 @@ class Usage:
             sample = fresh.get(kind)
             if sample is not None:
                 rows = {row[0]: row for row in sample.rows}
+                if kind is IndexUse and kind in self._at:
+                    fresh_ones = dict.fromkeys(rows.keys() - self.indexes.keys(), sample.taken_at)
+                    self.appeared = {**self.appeared, **fresh_ones} if fresh_ones else self.appeared
                 if kind in self._at:
                     self._before[kind] = getattr(self, name)
                     self._seconds[kind] = sample.taken_at - self._at[kind]

@@ -77,10 +77,11 @@ def why_nothing(row: IndexRow) -> Iterator[str]:
         if kept is not None:
             yield f"not to be dropped: {kept}"
         elif may_be_unused(found, index) and not said & {"index.unused", "index.duplicate"}:
-            window = found.window_s
-            since = f"in {units.age(window)}" if window is not None else "since ?"
+            seen = found.observed_s(index)
+            since = f"in {units.age(seen)}" if seen is not None else "since ?"
+            built = ", or since it was built" if seen == found.window_s else ""
             yield (
-                f"not one scan {since}, or since it was built; called unused, with its DDL, from"
+                f"not one scan {since}{built}; called unused, with its DDL, from"
                 f" {units.age(limits.UNUSED_WINDOW_S)} on"
             )
     if "index.bloated" not in said and index.indisvalid:

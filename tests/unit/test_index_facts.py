@@ -31,7 +31,7 @@ from pgtop.model.index_request import Definition
 from pgtop.model.sample import SourceError
 from pgtop.model.server import Server
 from pgtop.model.table import Table
-from tests.factories import reading, rows_of
+from tests.factories import STARTED, reading, rows_of
 from tests.ui.test_indexes_pane import index, table, use, window
 
 
@@ -55,6 +55,21 @@ def test_unused_needs_a_month() -> None:
     assert found.remedy is not None
     assert found.remedy.sql == ("DROP INDEX CONCURRENTLY public.never;",)
     assert not found.remedy.transactional
+
+
+def test_an_index_that_was_seen_to_appear_is_as_old_as_that() -> None:
+    board = Board()
+    rows = rows_of(table(), window(90), index(1, "never"), use(1, 0))
+    rows = {ForeignKey: (), OperatorClass: (), **rows}
+    board.take(reading(rows))
+    new = {Index: (index(1, "never"), index(2, "new")), IndexUse: (use(1, 0), use(2, 0))}
+    board.take(reading({**rows, **new}, at=STARTED + 1_060))
+    board.take(reading({**rows, **new}, at=STARTED + 4_660))
+    seen = Facts(board.samples, board.derived)
+    assert [f.subject.name for f in unused(seen)] == ["never"]
+    found = gathered(seen)
+    assert found.observed_s(index(2, "new")) == pytest.approx(3_600)
+    assert found.observed_s(index(1, "never")) == found.window_s
 
 
 def test_unused_is_not_said_on_a_standby_or_without_a_window() -> None:
