@@ -51,6 +51,10 @@ PLAYED_ROWS = 60_000
 WORTH_A_RANGE = 0.02
 """Two estimates nearer to each other than this are one."""
 
+SAMPLE = 30_000
+"""Rows that ANALYZE looks at: 300 for each of default_statistics_target's 100 (analyze.c)."""
+
+SPREAD = "it depends on how evenly its rows are spread over its values"
 DEPENDENT = "the more its columns depend on each other, the more a rebuild frees"
 
 
@@ -94,14 +98,61 @@ def btree(
     leaves, width = shape.leaf_pages(rows)
     why = "its predicate may be about its own columns" if index.indpred else None
     found = estimated(index.relpages, leaves + _upper_pages(leaves, width) + 1, why)
+    found = _with_spread(found, shape, rows)
     if not shape.may_depend:
         return found
     leaves, width = replace(shape, dependent=True).leaf_pages(rows)
     other = estimated(index.relpages, leaves + _upper_pages(leaves, width) + 1)
     if other.fraction is None or found.fraction is None:
         return found
-    apart = other.fraction - found.fraction >= WORTH_A_RANGE
-    return replace(found, most=other.fraction, why=why or DEPENDENT) if apart else found
+    most = max(other.fraction, found.most or other.fraction)
+    apart = most - found.fraction >= WORTH_A_RANGE
+    return replace(found, most=most, why=why or found.why or DEPENDENT) if apart else found
+
+
+def _with_spread(found: Bloat, shape: _Shape, rows: float) -> Bloat:
+    """The estimate, or a range where it matters if each value has as many rows as another, for
+    which ANALYZE counts the values right, or if chance spread them, for which it does not."""
+    if not shape.deduplicates or shape.index.indisunique:
+        return found
+    columns = tuple(
+        column._replace(n_distinct=spread_values(column, shape.table_rows))
+        for column in shape.columns
+    )
+    answers = [found] if columns == shape.columns else []
+    for other in (replace(shape, columns=columns), replace(shape, even=True)):
+        leaves, width = other.leaf_pages(rows)
+        answers.append(
+            estimated(shape.index.relpages, leaves + _upper_pages(leaves, width) + 1, found.why)
+        )
+    least, *_, most = sorted(answers, key=lambda bloat: bloat.fraction or 0.0)
+    if (most.fraction or 0.0) - (least.fraction or 0.0) < WORTH_A_RANGE:
+        return least
+    return replace(least, most=most.fraction, why=found.why or SPREAD)
+
+
+def spread_values(column: ColumnStatistics, table_rows: float) -> float:
+    """`n_distinct` as it would have to be if chance spread the rows over the values.
+
+    ANALYZE's estimate (Haas and Stokes' Duj1, analyze.c) is right where each value has as many
+    rows as another, and a quarter too low where chance spread them and it saw few of the rows.
+    Solved for the rows that a value has on average, those without any counted in.
+    """
+    rows = table_rows * (1.0 - column.null_frac)
+    sampled = SAMPLE * (1.0 - column.null_frac)
+    said = column.n_distinct if column.n_distinct > 0 else -column.n_distinct * table_rows
+    if rows <= SAMPLE or not 1.0 < said < UNIQUE_ENOUGH * rows:
+        return column.n_distinct
+    part = sampled / rows
+    low, high = 0.0, rows / said
+    for _ in range(16):
+        rate = (low + high) / 2
+        seen, once = (1 - math.exp(-rate * part)) / rate, part * math.exp(-rate * part)
+        if sampled * seen * rows / (sampled - once * rows * (1 - part)) > said:
+            low = rate
+        else:
+            high = rate
+    return max(said, rows * (1 - math.exp(-high)) / high)
 
 
 def deduplicates(index: Index, equal_image: Sequence[bool], nondeterministic: bool) -> bool:
@@ -132,6 +183,9 @@ class _Shape:
     table_rows: float
     columns: tuple[ColumnStatistics, ...]
     deduplicates: bool
+    even: bool = False
+    """Each value of its only column has as many rows as another; else chance spread them."""
+
     dependent: bool = False
     """The column with the most values decides the others: the fewest different keys there can
     be, where independent columns make the most."""
@@ -208,7 +262,7 @@ class _Shape:
         for combined in itertools.product(*values):
             groups = math.prod(number for number, _ in combined)
             share = math.prod(share for _, share in combined)
-            for size, number in _sizes(groups, rows * share, kept, several):
+            for size, number in _sizes(groups, rows * share, kept, several, even=self.even):
                 pages += number * size * _pages_a_row(round(width), _rounded(size), full, room)
         return pages
 
@@ -267,7 +321,9 @@ def _grouped(shares: Sequence[float]) -> list[tuple[float, float]]:
     return [(float(len(part)), sum(part)) for part in parts]
 
 
-def _sizes(groups: float, rows: float, kept: float, several: bool) -> Iterator[tuple[float, float]]:
+def _sizes(
+    groups: float, rows: float, kept: float, several: bool, *, even: bool = False
+) -> Iterator[tuple[float, float]]:
     """(entries with one key, how many such keys) where `groups` keys have `rows` entries.
 
     Of several columns `groups` is how many keys there could be; of a partial index how many
@@ -278,6 +334,10 @@ def _sizes(groups: float, rows: float, kept: float, several: bool) -> Iterator[t
     mean = rows / groups
     if mean >= MANY:
         yield mean, groups
+    elif even and not several and kept == 1 and mean >= 1:
+        whole = math.floor(mean)
+        yield float(whole), groups * (1 - (mean - whole))
+        yield whole + 1.0, groups * (mean - whole)
     elif several or (kept < 1 and mean / kept > MOST_OF_ONE):
         yield from _poisson(mean, groups)
     elif kept < 1:

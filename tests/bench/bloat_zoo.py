@@ -32,7 +32,9 @@ CREATE TABLE fresh AS SELECT g id, g::bigint big, (g * 7919) % {ROWS} shuffled, 
   now() + g * '1 s'::interval ts,
   (ARRAY['new','paid','sent','done'])[1 + g % 4] status, g % 2 = 0 flag,
   (power(random(), 3) * 2000)::int skewed, repeat(md5(g::text), 8) wide, g::smallint small,
-  (random() * 20000)::int lots, ('n' || g % 300)::name named, random()::float8 f8
+  (random() * 20000)::int lots,
+  (random() * {ROWS} * 0.4)::int few_each, g / 3 three_each,
+  ('n' || g % 300)::name named, random()::float8 f8
   FROM generate_series(1, {ROWS} / 4 * 4) g WHERE g < 32000 OR true;
 """
 
@@ -50,6 +52,8 @@ INDEXES: tuple[tuple[str, str], ...] = (
     ("expr_lower", "(lower(email))"), ("expr_mod", "((id % 100))"), ("expr_date", "((f8 * 2))"),
     ("include_id", "(id) INCLUDE (status)"), ("include_five", "(five) INCLUDE (big)"),
     ("ff70", "(id) WITH (fillfactor = 70)"), ("ff100", "(thousand) WITH (fillfactor = 100)"),
+    ("few_each", "(few_each)"), ("three_each", "(three_each)"),
+    ("few_each_five", "(few_each, five)"),
     ("nodedup", "(five) WITH (deduplicate_items = off)"), ("desc", "(id DESC)"),
     ("small_text", "(status text_pattern_ops)"), ("unique_big", "(big, uuid)"),
     ("three", "(five, status, flag)"), ("num_five", "(five, num)"),

@@ -16,7 +16,7 @@ from pgtop.advice.index_repeats import comparing, duplicate, redundant
 from pgtop.advice.index_use import why_kept
 from pgtop.advice.indexes import unused
 from pgtop.analysis.bloat import btree_free_bytes, hash_pages
-from pgtop.analysis.bloat_btree import btree
+from pgtop.analysis.bloat_btree import btree, spread_values
 from pgtop.analysis.derived import Board
 from pgtop.analysis.keys import split_trees
 from pgtop.model.index import (
@@ -233,6 +233,21 @@ def test_columns_that_may_depend_on_each_other_give_a_range() -> None:
     unique = index(1, "both", "1 2", reltuples=120_000.0, relpages=150, flags=1 | 32 | 64 | 128)
     assert btree(unique, 120_000.0, [thousand, five], deduplicates=True).most is None
     assert btree(both, 120_000.0, [thousand, five], deduplicates=False).most is None
+
+
+def test_few_rows_a_value_are_a_range_where_their_spread_matters() -> None:
+    """An index of 17, built a moment ago: 180,497 values by chance in 466,666 rows, of which
+    ANALYZE counted 137,800. As it said it was 12 % bloat."""
+    fresh = index(1, "fresh", reltuples=466_666.0, relpages=913)
+    said = column(n_distinct=-0.295299)
+    found = btree(fresh, 466_666.0, [said], deduplicates=True)
+    assert found.fraction == pytest.approx(0.0, abs=0.03)
+    assert spread_values(said, 466_666.0) == pytest.approx(180_497, rel=0.05)
+    assert spread_values(column(n_distinct=-0.3), 20_000.0) == -0.3, "ANALYZE saw all of it"
+    assert spread_values(column(), 1e6) == -1.0, "unique"
+    assert spread_values(column(n_distinct=50.0), 1e6) == pytest.approx(50, rel=0.01)
+    unique = btree(fresh._replace(flags=1 | 32 | 64 | 128), 466_666.0, [said], deduplicates=True)
+    assert unique.most is None
 
 
 @given(st.floats(0, 1e9), st.floats(-1, 1e6), st.floats(0, 1), st.integers(0, 200))
