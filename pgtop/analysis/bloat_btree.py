@@ -119,16 +119,27 @@ def _with_spread(found: Bloat, shape: _Shape, rows: float) -> Bloat:
         column._replace(n_distinct=spread_values(column, shape.table_rows))
         for column in shape.columns
     )
+    others = [replace(shape, columns=columns)] if columns != shape.columns else []
+    if len(columns) == 1 and _few_rows_each(columns[0], shape.table_rows):
+        others.append(replace(shape, even=True))
     answers = [found] if columns == shape.columns else []
-    for other in (replace(shape, columns=columns), replace(shape, even=True)):
+    for other in others:
         leaves, width = other.leaf_pages(rows)
         answers.append(
             estimated(shape.index.relpages, leaves + _upper_pages(leaves, width) + 1, found.why)
         )
-    least, *_, most = sorted(answers, key=lambda bloat: bloat.fraction or 0.0)
+    answers.sort(key=lambda bloat: bloat.fraction or 0.0)
+    least, most = answers[0], answers[-1]
     if (most.fraction or 0.0) - (least.fraction or 0.0) < WORTH_A_RANGE:
         return least
     return replace(least, most=most.fraction, why=found.why or SPREAD)
+
+
+def _few_rows_each(column: ColumnStatistics, table_rows: float) -> bool:
+    """Whether it matters how evenly the rows are spread over the values."""
+    said = column.n_distinct if column.n_distinct > 0 else -column.n_distinct * table_rows
+    mean = table_rows * (1.0 - column.null_frac) / max(said, 1.0)
+    return 1.02 < mean < MANY
 
 
 def spread_values(column: ColumnStatistics, table_rows: float) -> float:

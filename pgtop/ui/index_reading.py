@@ -16,7 +16,7 @@ from pgtop.model.index_request import KeysOf, StatisticsOf, ValuesOf
 from pgtop.model.sample import SourceError
 from pgtop.ui.live_pane import LivePane
 
-TABLES_AT_ONCE, COLUMNS_AT_ONCE = 60, 250
+TABLES_AT_ONCE, COLUMNS_AT_ONCE = 60, 200
 """Tables whose statistics one question brings, and how many columns: some 10 ms of the server."""
 
 BREATH_S = 0.2
