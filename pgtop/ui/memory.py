@@ -23,10 +23,13 @@ objects a second for somebody who looks around."""
 SHARE = 100
 """A search comes after so many times what the last one took, …"""
 
+DEAR_S = 0.1
+"""A search that took so long, with the rows of 60,000 indexes 200 ms, leaves what it found alone:
+the next ones take a tenth …"""
+
 SHARE_ALL = 250
-"""… and looks at what the one before left alone. One that looks at all takes 60 ms, with the rows
-of 60,000 indexes 200, so it comes more rarely; lines that were on the screen at a search and are
-no more stay until then: 2.6 MB a minute for somebody who looks around."""
+"""… until so many times later one looks at all again. Lines that were drawn meanwhile stay as
+long: with a small database, where a search is cheap, that would only cost memory, 2 MB."""
 
 PAUSE_S = 0.6
 """A search waits until no key came for so long, …"""
@@ -43,7 +46,7 @@ class Tidying(GivingWay):
     """The part of the app that gives memory back."""
 
     _due_at = 0.0
-    _all_at = 0.0
+    _all_at: float | None = None
 
     def keep_tidy(self) -> None:
         """From now on."""
@@ -58,15 +61,19 @@ class Tidying(GivingWay):
         if began - self._key_at < PAUSE_S and began - self._due_at < LATEST_S:
             self.set_timer(AGAIN_S, self.tidy)
             return
-        if began >= self._all_at:
+        if self._all_at is not None and began >= self._all_at:
             gc.unfreeze()
         forget_drawn()
         gc.collect()
-        gc.freeze()
+        took = time.monotonic() - began
+        if took >= DEAR_S:
+            gc.freeze()
+            self._all_at = began + SHARE_ALL * took
+        elif not gc.get_freeze_count():
+            gc.freeze()  # modules and the first widgets stay: they need not be looked at again
+            self._all_at = None
         give_back()
         took = time.monotonic() - began
-        if began >= self._all_at:
-            self._all_at = began + max(EVERY_S, SHARE_ALL * took)
         wait = max(EVERY_S, SHARE * took)
         self._due_at = time.monotonic() + wait
         self.set_timer(wait, self.tidy)

@@ -80,6 +80,7 @@ def test_what_one_search_left_is_looked_at_again_by_and_by(
 
     now = 1_000.0
     monkeypatch.setattr("pgtop.ui.memory.time.monotonic", lambda: now)
+    monkeypatch.setattr("pgtop.ui.memory.DEAR_S", 0.0)
     app = Tidying()
     monkeypatch.setattr(app, "set_timer", lambda after, _: None)
     try:
@@ -90,10 +91,11 @@ def test_what_one_search_left_is_looked_at_again_by_and_by(
         app.tidy()
         assert gc.get_freeze_count() > 10_000, "there is little to look at next time"
         del node
-        now = app._all_at - 1
+        monkeypatch.setattr("pgtop.ui.memory.DEAR_S", 1.0)
+        app._all_at = now + 10
         app.tidy()
         assert held() is not None
-        now += 1
+        now += 10
         app.tidy()
         assert held() is None
     finally:
