@@ -118,3 +118,12 @@ def test_times_travel_as_seconds() -> None:
     """A timestamp as text follows DateStyle and the time zone of the role."""
     for query in QUERIES.values():
         assert not re.search(r"(_at|_start|_reset|_change|waitstart)::text", query.template)
+
+
+def test_a_worker_without_a_database_yet_is_not_here() -> None:
+    """In its first moment pg_stat_activity has NULL for it: it ended the screen in a long run."""
+    from pgtop.db.queries import QUERIES
+    from pgtop.model.vacuum import VacuumRun
+
+    template = QUERIES[VacuumRun].template
+    assert "coalesce(coalesce(a.datname, p.datname) = current_database(), false)" in template

@@ -51,7 +51,7 @@ RUNS = Query(
     ),
     template="""\
 SELECT /* pgtop */ coalesce(a.pid, p.pid)::int8, coalesce(a.datname, p.datname)::text,
-       coalesce(a.datname, p.datname) = current_database(),
+       coalesce(coalesce(a.datname, p.datname) = current_database(), false),
        coalesce(p.relid, (SELECT min(l.relation) FROM pg_locks l
                            WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.relation >= 16384
                              AND l.mode = 'ShareUpdateExclusiveLock'))::int8,
