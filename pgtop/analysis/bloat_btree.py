@@ -16,6 +16,13 @@ from functools import lru_cache
 
 from pgtop.analysis.bloat import LEAST_PAGES, Bloat, estimated, unavailable
 from pgtop.analysis.pages import LINE_POINTER, Lengths, data_bytes, lengths, maxalign, usable
+from pgtop.analysis.value_spread import (
+    MANY,
+    UNIQUE_ENOUGH,
+    few_rows_each,
+    skewed,
+    spread_values,
+)
 from pgtop.model.index import ColumnStatistics, Index
 from pgtop.model.table import BLOCK_BYTES
 
@@ -32,14 +39,8 @@ POSTING_BYTES = 808
 """Largest posting list a build makes: 10 % of a block, aligned (nbtsort.c: maxpostingsize)."""
 
 TID_BYTES = 6
-UNIQUE_ENOUGH = 0.95
-"""A column with this share of distinct values makes every key of several columns unique."""
-
 MOST_CLASSES = 6
 """Classes of frequency that common values of one of several columns are put into."""
-
-MANY = 30.0
-"""From here on the spread of group sizes no longer matters."""
 
 MOST_OF_ONE = 500.0
 """Rows with one value beyond which binomial coefficients leave the range of a float."""
@@ -50,9 +51,6 @@ PLAYED_ROWS = 60_000
 
 WORTH_A_RANGE = 0.02
 """Two estimates nearer to each other than this are one."""
-
-SAMPLE = 30_000
-"""Rows that ANALYZE looks at: 300 for each of default_statistics_target's 100 (analyze.c)."""
 
 SPREAD = "it depends on how evenly its rows are spread over its values"
 SKEWED = "of values of which some are common ANALYZE counts too few: it may be less, M measures it"
@@ -98,7 +96,7 @@ def btree(
     shape = _Shape(index, table_rows, tuple(columns), deduplicates)
     leaves, width = shape.leaf_pages(rows)
     why = "its predicate may be about its own columns" if index.indpred else None
-    if why is None and shape.deduplicates and any(_skewed(c, table_rows) for c in columns):
+    if why is None and shape.deduplicates and any(skewed(c, table_rows) for c in columns):
         why = SKEWED
     found = estimated(index.relpages, leaves + _upper_pages(leaves, width) + 1, why)
     found = _with_spread(found, shape, rows)
@@ -123,7 +121,7 @@ def _with_spread(found: Bloat, shape: _Shape, rows: float) -> Bloat:
         for column in shape.columns
     )
     others = [replace(shape, columns=columns)] if columns != shape.columns else []
-    if len(columns) == 1 and _few_rows_each(columns[0], shape.table_rows):
+    if len(columns) == 1 and few_rows_each(columns[0], shape.table_rows):
         others.append(replace(shape, even=True))
     answers = [found] if columns == shape.columns else []
     for other in others:
@@ -136,45 +134,6 @@ def _with_spread(found: Bloat, shape: _Shape, rows: float) -> Bloat:
     if (most.fraction or 0.0) - (least.fraction or 0.0) < WORTH_A_RANGE:
         return least
     return replace(least, most=most.fraction, why=found.why or SPREAD)
-
-
-def _few_rows_each(column: ColumnStatistics, table_rows: float) -> bool:
-    """Whether it matters how evenly the rows are spread over the values."""
-    said = column.n_distinct if column.n_distinct > 0 else -column.n_distinct * table_rows
-    mean = table_rows * (1.0 - column.null_frac) / max(said, 1.0)
-    return 1.02 < mean < MANY
-
-
-def _skewed(column: ColumnStatistics, table_rows: float) -> bool:
-    """Whether ANALYZE counted values that differ in how common they are, from a part of the rows,
-    and more than that can tell apart: Duj1 (see `spread_values`) is up to four times too low then,
-    which made 17 to 35 points of bloat of two indexes that had none."""
-    said = column.n_distinct if column.n_distinct > 0 else -column.n_distinct * table_rows
-    return table_rows > SAMPLE and bool(column.freqs) and said > SAMPLE / 2
-
-
-def spread_values(column: ColumnStatistics, table_rows: float) -> float:
-    """`n_distinct` as it would have to be if chance spread the rows over the values.
-
-    ANALYZE's estimate (Haas and Stokes' Duj1, analyze.c) is right where each value has as many
-    rows as another, and a quarter too low where chance spread them and it saw few of the rows.
-    Solved for the rows that a value has on average, those without any counted in.
-    """
-    rows = table_rows * (1.0 - column.null_frac)
-    sampled = SAMPLE * (1.0 - column.null_frac)
-    said = column.n_distinct if column.n_distinct > 0 else -column.n_distinct * table_rows
-    if rows <= SAMPLE or not 1.0 < said < UNIQUE_ENOUGH * rows:
-        return column.n_distinct
-    part = sampled / rows
-    low, high = 0.0, rows / said
-    for _ in range(16):
-        rate = (low + high) / 2
-        seen, once = (1 - math.exp(-rate * part)) / rate, part * math.exp(-rate * part)
-        if sampled * seen * rows / (sampled - once * rows * (1 - part)) > said:
-            low = rate
-        else:
-            high = rate
-    return max(said, rows * (1 - math.exp(-high)) / high)
 
 
 def deduplicates(index: Index, equal_image: Sequence[bool], nondeterministic: bool) -> bool:

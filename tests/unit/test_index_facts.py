@@ -16,9 +16,10 @@ from pgtop.advice.index_repeats import comparing, duplicate, redundant
 from pgtop.advice.index_use import why_kept
 from pgtop.advice.indexes import unused
 from pgtop.analysis.bloat import btree_free_bytes, hash_pages
-from pgtop.analysis.bloat_btree import btree, spread_values
+from pgtop.analysis.bloat_btree import btree
 from pgtop.analysis.derived import Board
 from pgtop.analysis.keys import split_trees
+from pgtop.analysis.value_spread import spread_values
 from pgtop.model.index import (
     ColumnStatistics,
     CounterWindow,
