@@ -12,8 +12,8 @@ from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import names, units
 from pgtop.analysis.keys import best_support
 from pgtop.model.finding import Cost, Finding, Remedy, Subject
-from pgtop.model.index import ForeignKey, Index
-from pgtop.model.table import Table
+from pgtop.model.index import ForeignKey, Index, OperatorClass
+from pgtop.model.table import Partition, Table
 
 
 def missing_fk(facts: Facts) -> Iterator[Finding]:
@@ -38,7 +38,9 @@ def _inputs(facts: Facts) -> tuple[IndexFacts, tuple[ForeignKey, ...], tuple[Any
     found = gathered(facts)
     keys = facts.rows(ForeignKey)
     facts.rows(Table)
-    return found, keys, (facts.rows(Index), keys, found.usage.tables)
+    # without operator classes no index fits, without partitions those of theirs are not seen
+    shape = (facts.rows(OperatorClass), facts.rows(Partition))
+    return found, keys, (facts.rows(Index), keys, found.usage.tables, *shape)
 
 
 def bare_keys(

@@ -40,28 +40,30 @@ def why_kept(found: IndexFacts, index: Index) -> str | None:
 
 
 def scans(found: IndexFacts, index: Index) -> int | None:
-    """Scans since the reset, of a partitioned index those of its leaves; None: not read."""
-    if not index.partitioned:
-        use = found.usage.indexes.get(index.indexrelid)
-        return use.idx_scan if use else None
-    counted = [scans(found, leaf) for leaf in children(found, index)]
-    return sum(n or 0 for n in counted) if counted else None
+    """Scans since the reset, of a partitioned index those of its leaves; None: not read, of it
+    or of one of them."""
+    uses = [found.usage.indexes.get(leaf.indexrelid) for leaf in leaves(found, index)]
+    known = [use.idx_scan for use in uses if use is not None]
+    return sum(known) if known and len(known) == len(uses) else None
 
 
 def scans_per_s(found: IndexFacts, index: Index) -> float | None:
     """Scans a second since the reading before, of a partitioned index those of its leaves."""
-    if not index.partitioned:
-        return found.usage.scans_per_s(index.indexrelid)
-    rates = [scans_per_s(found, leaf) for leaf in children(found, index)]
+    rates = [found.usage.scans_per_s(leaf.indexrelid) for leaf in leaves(found, index)]
     known = [rate for rate in rates if rate is not None]
     return sum(known) if known and len(known) == len(rates) else None
 
 
 def size_bytes(found: IndexFacts, index: Index) -> int:
     """Its size, of a partitioned index that of its leaves together."""
+    return sum(leaf.size_bytes for leaf in leaves(found, index))
+
+
+def leaves(found: IndexFacts, index: Index) -> list[Index]:
+    """The indexes with storage below a partitioned one; itself where it is none."""
     if not index.partitioned:
-        return index.size_bytes
-    return sum(size_bytes(found, leaf) for leaf in children(found, index))
+        return [index]
+    return [leaf for child in children(found, index) for leaf in leaves(found, child)]
 
 
 def children(found: IndexFacts, index: Index) -> list[Index]:

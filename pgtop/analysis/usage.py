@@ -110,8 +110,8 @@ class Usage:
         updated = self.rate(Table, relid, "n_tup_upd")
         if inserted is None or updated is None:
             return None
-        hot = self.rate(TableUse, relid, "n_tup_hot_upd")
-        return inserted + max(0.0, updated - (hot or 0.0))
+        hot = self.rate(TableUse, relid, "n_tup_hot_upd") if updated else 0.0
+        return None if hot is None else inserted + max(0.0, updated - hot)
 
     def hot_lost_per_s(self, relid: int) -> float | None:
         """Updates of a table that were not HOT although the new row had room on its page, so

@@ -13,12 +13,13 @@ from pgtop.advice.index_facts import IndexFacts, gathered
 from pgtop.advice.index_invalid import invalid
 from pgtop.advice.index_remedies import dropped
 from pgtop.advice.index_repeats import comparing, duplicate, redundant
-from pgtop.advice.index_use import why_kept
+from pgtop.advice.index_use import scans, size_bytes, why_kept
 from pgtop.advice.indexes import unused
 from pgtop.analysis.bloat import btree_free_bytes, hash_pages
 from pgtop.analysis.bloat_btree import btree
 from pgtop.analysis.derived import Board
 from pgtop.analysis.keys import split_trees
+from pgtop.analysis.usage import Usage
 from pgtop.analysis.value_spread import spread_values
 from pgtop.model.index import (
     ColumnStatistics,
@@ -29,16 +30,16 @@ from pgtop.model.index import (
     OperatorClass,
 )
 from pgtop.model.index_request import Definition
-from pgtop.model.sample import SourceError
+from pgtop.model.sample import Sample, SourceError
 from pgtop.model.server import Server
-from pgtop.model.table import Table
+from pgtop.model.table import Partition, Table
 from tests.factories import STARTED, reading, rows_of
 from tests.ui.test_indexes_pane import index, table, use, window
 
 
 def facts(days: float, *, more: tuple[Any, ...] = (), **fields: Any) -> Facts:
     rows = rows_of(table(), window(days, **fields), index(1, "never"), use(1, 0), *more)
-    rows = {ForeignKey: (), OperatorClass: (), **rows}
+    rows = {ForeignKey: (), OperatorClass: (), Partition: (), **rows}
     for kind in (Index, IndexUse, Table, CounterWindow, Server):
         assert kind in rows
     board = Board()
@@ -105,6 +106,43 @@ def test_nothing_is_unused_until_it_is_known_what_needs_it(kind: type[Any]) -> N
         if kind is not Table:
             found = gathered(Facts(samples, seen.derived))
             assert "a foreign key may need it" in str(why_kept(found, index(1, "never")))
+
+
+@pytest.mark.parametrize("kind", [OperatorClass, Partition, Table])
+def test_no_foreign_key_lacks_an_index_until_it_is_known_which_fit(kind: type[Any]) -> None:
+    """Without operator classes none fits: each key had a CREATE INDEX to offer."""
+    key = ForeignKey(7, "orders_user_fkey", 20_000, 30_000, "1", "user_id", "0", "1976", "a", "a")
+    users = table(30_000, "users", n_tup_del=5)
+    seen = facts(90, more=(key, users, OperatorClass(1978, 1976, "int4_ops", True)))
+    for lacking, reason in ((None, NeedsTime), (SourceError("refused", lasting=True), NotPossible)):
+        samples = {k: v for k, v in seen.samples.items() if k is not kind}
+        if lacking is not None:
+            samples[kind] = lacking
+        with pytest.raises(reason):
+            list(foreign_keys.missing_fk(Facts(samples, seen.derived)))
+    bare = {**seen.samples, OperatorClass: Sample(STARTED, ())}
+    assert len(list(foreign_keys.missing_fk(Facts(bare, seen.derived)))) == 1
+    assert list(foreign_keys.missing_fk(seen)) == [], "what was judged before is not kept"
+
+
+def test_scans_of_a_partitioned_index_are_known_when_all_of_its_leaves_are() -> None:
+    whole = index(2, "whole", "1", relkind="I", indrelid=77)
+    leaves = [index(n, f"leaf{n}", "1", indrelid=70 + n, parent=2) for n in (3, 4)]
+    parts = [Partition(73, 77), Partition(74, 77)]
+    found = gathered(facts(1, more=(whole, *leaves, *parts, use(3, 5))))
+    assert scans(found, whole) is None, "one of them was not read: it is not 5"
+    assert size_bytes(found, whole) == 2 * leaves[0].size_bytes
+    found = gathered(facts(1, more=(whole, *leaves, *parts, use(3, 5), use(4, 2))))
+    assert scans(found, whole) == 7
+
+
+def test_entries_are_not_counted_from_updates_that_may_have_been_hot() -> None:
+    board = Board()
+    board.take(reading({Table: (table(),)}))
+    board.take(reading({Table: (table(n_tup_ins=100, n_tup_upd=50),)}, at=STARTED + 1_010))
+    assert board.derived[Usage].entries_per_s(20_000) is None
+    board.take(reading({Table: (table(n_tup_ins=200, n_tup_upd=50),)}, at=STARTED + 1_020))
+    assert board.derived[Usage].entries_per_s(20_000) == pytest.approx(10)
 
 
 def test_a_partitioned_index_has_no_undo_while_its_table_is_not_known() -> None:
