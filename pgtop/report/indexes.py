@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pgtop.advice import Facts
@@ -9,7 +10,7 @@ from pgtop.analysis.bloat import Bloat
 from pgtop.analysis.estimates import Estimates
 from pgtop.analysis.usage import Usage
 from pgtop.model.index import Index
-from pgtop.model.sample import SourceError
+from pgtop.model.sample import Sample, SourceError
 from pgtop.model.table import Table
 from pgtop.report.document import moment
 
@@ -23,15 +24,23 @@ def tables_part(facts: Facts) -> list[Json]:
         (t for t in usage.tables.values() if t.relkind in ("r", "m") and not t.system),
         key=lambda t: (-t.relpages, t.schemaname, t.relname),
     )
-    scans: dict[int, int] = {}
-    for index in estimates.indexes():
-        use = usage.indexes.get(index.indexrelid)
-        if use is not None:
-            scans[index.indrelid] = scans.get(index.indrelid, 0) + use.idx_scan
-    return [_table(row, usage, estimates.of_table(row), scans.get(row.relid, 0)) for row in rows]
+    scans = _index_scans(facts, usage, estimates)
+    return [_table(row, usage, estimates.of_table(row), scans(row.relid)) for row in rows]
 
 
-def _table(row: Table, usage: Usage, bloat: Bloat, index_scans: int) -> Json:
+def _index_scans(facts: Facts, usage: Usage, estimates: Estimates) -> Callable[[int], int | None]:
+    """Scans of all indexes of a table by its oid; None where an index's are not known."""
+    known = isinstance(facts.samples.get(Index), Sample)
+
+    def scans(relid: int) -> int | None:
+        uses = [usage.indexes.get(i.indexrelid) for i in estimates.by_table.get(relid, ())]
+        counted = [use.idx_scan for use in uses if use is not None]
+        return sum(counted) if known and len(counted) == len(uses) else None
+
+    return scans
+
+
+def _table(row: Table, usage: Usage, bloat: Bloat, index_scans: int | None) -> Json:
     use = usage.table_uses.get(row.relid)
     return {
         "schema": row.schemaname,

@@ -33,10 +33,6 @@ class IndexFoot(IndexReading):
         self._definition: Definition | SourceError | None = None
         self._definition_key: int | None = None
 
-    def _empty_words(self) -> str:
-        """Why there is no row."""
-        raise NotImplementedError  # each view has its own
-
     def why_nothing_offered(self) -> str:
         """The reasons, as the foot tells them."""
         row = self.table.cursor_row
@@ -92,5 +88,5 @@ class IndexFoot(IndexReading):
         elif isinstance(row, AdvisedRow):
             text = advised_text(row)
         else:
-            text = Text(safe(self._empty_words()))
+            text = Text(safe(self.table.empty))
         shown.first().show(text, (self.mode, self.table.cursor_key))

@@ -21,11 +21,13 @@ VIEWS = {
 """View -> (key, word)."""
 
 
-def head_line(found: IndexFacts, view: str, shown: int, width: int, wanted: str = "") -> Line:
+def head_line(
+    found: IndexFacts, view: str, shown: int, width: int, *, sure: bool, wanted: str = ""
+) -> Line:
     """The views with their keys, how far bloat is known, how long the counters count. Where not
-    all fits, only the chosen view has its word: half a number would be another number. `wanted`
-    is the filter."""
-    number = "?" if view == "unused" and found.blind is not None else units.count(shown)
+    all fits, only the chosen view has its word: half a number would be another number. `sure`
+    is whether there may be no more than is shown, `wanted` the filter."""
+    number = units.count(shown) if sure else f"≥{units.count(shown)}" if shown else "?"
     end = (_progress(found.estimates.pending), _window_words(found))
     filtered: tuple[tuple[str, Tone], ...] = ((f"/{wanted}/  ", "key"),) if wanted else ()
     for named, gap in ((True, "  "), (True, " "), (False, "  ")):

@@ -70,8 +70,7 @@ def _last_scan(found: IndexFacts, index: Index) -> float | None:
 def index_columns() -> tuple[Column[IndexRow], ...]:
     """The columns of the views that list indexes."""
     return (
-        Column("size", "size", lambda r: units.size(size_bytes(r.found, r.index)), 8,
-               sort=SORTABLE,
+        Column("size", "size", _size_cell, 8, sort=SORTABLE,
                means="as the catalogue knows it since the last VACUUM, ANALYZE or REINDEX"),
         Column("bloat", "bloat ≈", lambda r: bloat_cell(r.bloat), 15, sort=SORTABLE,
                means=("what REINDEX would free, estimated from statistics; = measured with M, ? "
@@ -102,6 +101,11 @@ def index_columns() -> tuple[Column[IndexRow], ...]:
         Column("index", "index", _name_cell, 24, "left", SORTABLE, descending=False,
                frozen=True, flex=True, names=True),
     )  # fmt: skip
+
+
+def _size_cell(row: IndexRow) -> Cell:
+    unseen = row.index.partitioned and not row.found.usage.leaves
+    return units.UNKNOWN if unseen else units.size(size_bytes(row.found, row.index))
 
 
 def bloat_cell(bloat: Bloat) -> Cell:
@@ -186,7 +190,7 @@ def flags_cell(row: IndexRow) -> Cell:
         (index.indpred is not None, "part"),
         (index.indexprs is not None, "expr"),
         (index.amname != "btree", index.amname),
-        (index.partitioned, f"{len(children(row.found, index))} parts"),
+        (index.partitioned, f"{len(children(row.found, index)) or '?'} parts"),
     )
     words += [(text, "dim") for holds, text in marks if holds]
     return tuple((f"{text} ", tone) for text, tone in words) or ((units.NOTHING, "dim"),)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-from pgtop.model.index import CounterWindow, ForeignKey, Index, IndexUse
+from pgtop.model.index import CounterWindow, ForeignKey, Index, IndexUse, OperatorClass
 from pgtop.model.index_request import (
     Definition,
     DefinitionOf,
@@ -102,6 +102,48 @@ async def test_what_may_be_dropped_is_not_known_without_foreign_keys() -> None:
         shown = screen_text(pilot)
         assert "unused ?" in shown
         assert "which indexes may be dropped is not known: pg_constraint is locked" in shown
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "said"),
+    [
+        ("u", IndexUse, "unused ? which indexes may be dropped is not known"),
+        ("u", OperatorClass, "unused ? which indexes may be dropped is not known"),
+        ("d", Table, "duplicate ? which indexes repeat others is not known"),
+        ("m", ForeignKey, "missing ? which foreign keys have no index is not known"),
+        ("m", OperatorClass, "missing ? which foreign keys have no index is not known"),
+        ("T", Table, "tables ? tables are not known"),
+    ],
+)
+async def test_a_view_is_not_empty_where_it_is_not_known(
+    key: str, kind: type[Any], said: str
+) -> None:
+    fk = ForeignKey(7, "orders_user_fkey", 20_000, 20_000, "1", "user_id", "0", "1976", "a", "a")
+    source = shop(60, fk)
+    source.errors[kind] = SourceError("its catalogue is locked", lasting=True)
+    async with running(source, size=(150, 30), first_pane="indexes") as pilot:
+        await pilot.press(key)
+        await settle(pilot)
+        shown = screen_text(pilot)
+        head, sentence = said.split("? ")
+        assert f"{head}? " in shown
+        assert f"{sentence}: its catalogue is locked" in shown
+
+
+async def test_unused_lists_what_it_can_as_soon_as_foreign_keys_came() -> None:
+    """Counters come every ten seconds: until then it said that every index was scanned."""
+    source = shop()
+    source.errors[ForeignKey] = SourceError("pg_constraint is locked")
+    async with running(source, size=(150, 30), first_pane="indexes") as pilot:
+        await pilot.press("u")
+        assert "unused ? " in screen_text(pilot)
+        source.errors.clear()
+        pane = app_of(pilot).current
+        assert pane is not None
+        app_of(pilot).schedule.board.add(ForeignKey, ())
+        pane.refilter()
+        await settle(pilot)
+        assert "unused 1 " in screen_text(pilot)
 
 
 async def test_an_index_without_counters_is_not_said_to_be_never_scanned() -> None:

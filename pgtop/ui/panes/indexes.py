@@ -36,8 +36,9 @@ from pgtop.ui.index_head import VIEWS, head_line
 from pgtop.ui.index_key_rows import AdvisedRow, KeyRow, key_columns
 from pgtop.ui.index_listing import Listing, ordered
 from pgtop.ui.index_measuring import IndexMeasuring
-from pgtop.ui.index_rows import INDEX_SORTS, IndexRow, index_columns
+from pgtop.ui.index_rows import INDEX_SORTS, LOUD_FRACTION, IndexRow, index_columns
 from pgtop.ui.index_table_rows import TABLE_SORTS, TableRow, table_columns
+from pgtop.ui.index_unknown import why_unknown
 from pgtop.ui.live_table import LiveTable
 from pgtop.ui.schedule import Lanes
 from pgtop.ui.table_columns import Column
@@ -46,6 +47,22 @@ RULES_OF = {
     "duplicate": ("index.duplicate", "index.redundant"),
     "missing": ("index.missing_fk", "index.missing"),
 }
+
+EMPTY = {
+    "all": "no index in this database",
+    "unused": "every index that may be dropped was scanned",
+    "duplicate": "no index repeats another",
+    "invalid": "all indexes are valid",
+    "missing": "every foreign key has an index; I on a statement in Queries looks for more",
+    "tables": "no table in this database",
+}
+UNKNOWN = {
+    "unused": "which indexes may be dropped is not known",
+    "duplicate": "which indexes repeat others is not known",
+    "missing": "which foreign keys have no index is not known",
+    "tables": "tables are not known",
+}
+"""View -> what its emptiness means, and what where its rows are not known."""
 
 
 class IndexesPane(IndexFoot, IndexMeasuring):
@@ -110,14 +127,20 @@ class IndexesPane(IndexFoot, IndexMeasuring):
             for lock in optional(facts, VacuumBlock)
             if lock.granted and lock.mode == "AccessExclusiveLock"
         }
+        unknown = why_unknown(self.mode, facts, self.frame.verdict)
         if self.mode == "tables":
             shown = self._show_tables(found)
         elif self.mode == "missing":
-            shown = self._show_keys(found, facts)
+            shown = self._show_keys(found, () if unknown else facts.rows(ForeignKey))
         else:
             shown = self._show_indexes(found)
-        self.table.empty = self._empty_words()
-        self.head.show(head_line(found, self.mode, shown, self.app.size.width, self.filter_text))
+        self.table.empty = self._empty_words(unknown)
+        self.head.show(
+            head_line(
+                found, self.mode, shown, self.app.size.width,
+                sure=unknown is None, wanted=self.filter_text,
+            )
+        )  # fmt: skip
         self._show_detail()
         self._read_more()
 
@@ -171,6 +194,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         inputs = (
             found.by_table, self._tags if self.mode == "duplicate" else None,
             found.estimates.pending.waiting if by_bloat else 0,
+            *((found.foreign_keys, found.blind) if self.mode == "unused" else ()),
             *(() if catalogue_alone else
               (found.usage.indexes, found.usage.tables, found.usage.table_uses)),
         )  # fmt: skip
@@ -227,7 +251,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
 
     def _is_bloated(self, found: IndexFacts, index: Index) -> bool:
         fraction = found.estimates.of_index(index).fraction
-        return fraction is not None and fraction >= 0.30
+        return fraction is not None and fraction >= LOUD_FRACTION
 
     def _show_tables(self, found: IndexFacts) -> int:
         needle = self.filter_text.lower()
@@ -250,8 +274,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         of = self._tags.get((table.schemaname, table.relname), ())
         return tuple(f for f in of if f.subject.kind == "table")
 
-    def _show_keys(self, found: IndexFacts, facts: Facts) -> int:
-        keys = tuple(optional(facts, ForeignKey))
+    def _show_keys(self, found: IndexFacts, keys: tuple[ForeignKey, ...]) -> int:
         tables = found.usage.tables
         rows = []
         for key, support, bare in bare_keys(found, keys):
@@ -272,25 +295,17 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         found = [f for f in (verdict.findings if verdict else ()) if f.rule == "index.missing"]
         return [AdvisedRow(finding, place) for place, finding in enumerate(found)]
 
-    def _empty_words(self) -> str:
+    def _empty_words(self, unknown: str | None) -> str:
         if self._listing.of != self.mode and self.mode != "missing":
             return "listing …"
+        if unknown is not None:
+            return f"{UNKNOWN[self.mode]}: {unknown}"
         if self.filter_text:
             return f"nothing matches /{self.filter_text}/: / edits it, Esc forgets it"
         if self.mode == "bloated":  # with rows, nobody reads it, and it would cost
             rows = self._listing.rows
             return "" if rows else f"no index is known to be bloated{self._not_judged()}"
-        blind = self.found.blind if self.found else None
-        return {
-            "all": "no index in this database",
-            "unused": f"which indexes may be dropped is not known: {blind}"
-            if blind
-            else "every index that may be dropped was scanned",
-            "duplicate": "no index repeats another",
-            "invalid": "all indexes are valid",
-            "missing": "every foreign key has an index; I on a statement in Queries looks for more",
-            "tables": "no table in this database",
-        }[self.mode]
+        return EMPTY[self.mode]
 
     def _not_judged(self) -> str:
         """How many of the biggest indexes nothing is known of, and why."""
