@@ -59,9 +59,9 @@ def _width(best: tuple[Index, str]) -> int:
 
 
 def _worth(index: Index) -> tuple[object, ...]:
-    """The least worth keeping first: of equal ones the one without a constraint, the younger."""
+    """The least worth keeping first: of equal ones the one that nothing rests on, the younger."""
     return (
-        index.constraint, index.indisreplident, index.indisunique, index.indnatts,
+        index.constraint, index.referenced, index.indisreplident, index.indisunique, index.indnatts,
         -index.indexrelid,
     )  # fmt: skip
 
@@ -78,6 +78,7 @@ def _may_go(narrow: Index) -> bool:
     return not (
         narrow.indisprimary
         or narrow.constraint
+        or narrow.referenced
         or narrow.indisexclusion
         or narrow.indisreplident
         or narrow.indisclustered

@@ -22,6 +22,7 @@ def why_kept(found: IndexFacts, index: Index) -> str | None:
         (index.indisprimary, "it is the primary key"),
         (index.constraint, "it makes a constraint true"),
         (index.indisexclusion, "it makes an exclusion constraint true"),
+        (index.referenced, "foreign keys refer to it"),
         (index.indisunique, "it keeps values unique, and the planner relies on that"),
         (index.indisreplident, "it is the replica identity"),
         (index.indisclustered, "the table is clustered on it"),

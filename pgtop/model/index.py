@@ -136,6 +136,11 @@ class Index(NamedTuple):
         return bool(self.flags & 2048)
 
     @property
+    def referenced(self) -> bool:
+        """Whether a foreign key refers to it: the server refuses to drop it."""
+        return bool(self.flags & 4096)
+
+    @property
     def partitioned(self) -> bool:
         """Whether it is the index of a partitioned table."""
         return self.relkind == "I"

@@ -37,6 +37,9 @@ SELECT /* pgtop */ i.indexrelid::int8, i.indrelid::int8, n.ident || quote_ident(
         + CASE WHEN (i.indisunique OR i.indisexclusion)
                     AND i.indexrelid IN (SELECT conindid FROM pg_constraint
                                           WHERE contype IN ('p', 'u', 'x')) THEN 1024 ELSE 0 END
+        + CASE WHEN i.indisunique
+                    AND i.indexrelid IN (SELECT conindid FROM pg_constraint
+                                          WHERE contype = 'f') THEN 4096 ELSE 0 END
         + CASE WHEN i.indrelid IN (
                  SELECT objid FROM pg_depend
                   WHERE refclassid = 'pg_extension'::regclass AND classid = 'pg_class'::regclass
