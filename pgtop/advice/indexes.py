@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pgtop.advice import Facts, NeedsTime, NotPossible, Rule, ddl
 from pgtop.advice.foreign_keys import FOREIGN_KEY_RULES
-from pgtop.advice.index_facts import IndexFacts, gathered, kept, listed, optional
+from pgtop.advice.index_facts import IndexFacts, gathered, kept, listed
 from pgtop.advice.index_invalid import INVALID_RULES
 from pgtop.advice.index_remedies import BUILD_WAITS as BUILD_WAITS
 from pgtop.advice.index_remedies import dropped
@@ -117,10 +117,11 @@ def dead_rows_wait(table: Table | None) -> bool:
 
 
 def running_cause(facts: Facts, table: Table | None) -> str | None:
-    """Why a rebuild would not last, or would not even help now."""
+    """Why a rebuild would not last, or would not even help now. Raises as `Facts.rows` while it
+    is not known who keeps dead rows."""
     if table is not None and dead_rows_wait(table):
         return f"{units.count(table.n_dead_tup)} dead rows wait for VACUUM"
-    for holder in optional(facts, HorizonHolder):
+    for holder in facts.rows(HorizonHolder):
         here = holder.scope in ("database", "cluster")
         if here and holder.held_s is not None and holder.held_s >= limits.HOLDER_S:
             return f"a transaction of {units.age(holder.held_s)} keeps dead rows"
@@ -130,6 +131,7 @@ def running_cause(facts: Facts, table: Table | None) -> str | None:
 def bloated(facts: Facts) -> Iterator[Finding]:
     """Half of a big B-tree is air."""
     found = gathered(facts)
+    facts.rows(Table)  # dead rows that wait for VACUUM come first
     least = worth_bytes(found)
     pages = least / BLOCK_BYTES
     for indexes in found.by_table.values():

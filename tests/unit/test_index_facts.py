@@ -14,7 +14,7 @@ from pgtop.advice.index_invalid import invalid
 from pgtop.advice.index_remedies import dropped
 from pgtop.advice.index_repeats import comparing, duplicate, redundant
 from pgtop.advice.index_use import scans, size_bytes, why_kept
-from pgtop.advice.indexes import unused
+from pgtop.advice.indexes import bloated, unused
 from pgtop.analysis.bloat import btree_free_bytes, hash_pages
 from pgtop.analysis.bloat_btree import btree
 from pgtop.analysis.derived import Board
@@ -33,13 +33,14 @@ from pgtop.model.index_request import Definition
 from pgtop.model.sample import Sample, SourceError
 from pgtop.model.server import Server
 from pgtop.model.table import Partition, Table
+from pgtop.model.vacuum import HorizonHolder
 from tests.factories import STARTED, reading, rows_of
 from tests.ui.test_indexes_pane import index, table, use, window
 
 
 def facts(days: float, *, more: tuple[Any, ...] = (), **fields: Any) -> Facts:
     rows = rows_of(table(), window(days, **fields), index(1, "never"), use(1, 0), *more)
-    rows = {ForeignKey: (), OperatorClass: (), Partition: (), **rows}
+    rows = {ForeignKey: (), OperatorClass: (), Partition: (), HorizonHolder: (), **rows}
     for kind in (Index, IndexUse, Table, CounterWindow, Server):
         assert kind in rows
     board = Board()
@@ -123,6 +124,16 @@ def test_no_foreign_key_lacks_an_index_until_it_is_known_which_fit(kind: type[An
     bare = {**seen.samples, OperatorClass: Sample(STARTED, ())}
     assert len(list(foreign_keys.missing_fk(Facts(bare, seen.derived)))) == 1
     assert list(foreign_keys.missing_fk(seen)) == [], "what was judged before is not kept"
+
+
+@pytest.mark.parametrize("kind", [HorizonHolder, Table])
+def test_nothing_is_rebuilt_until_it_is_known_that_it_would_help(kind: type[Any]) -> None:
+    air = index(2, "air", "1", relpages=100_000)
+    seen = facts(1, more=(air, column(), OperatorClass(1978, 1976, "int4_ops", True)))
+    assert [f.subject.name for f in bloated(seen)] == ["air"]
+    samples = {k: v for k, v in seen.samples.items() if k is not kind}
+    with pytest.raises(NeedsTime):
+        list(bloated(Facts(samples, seen.derived)))
 
 
 def test_scans_of_a_partitioned_index_are_known_when_all_of_its_leaves_are() -> None:
