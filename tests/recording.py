@@ -56,7 +56,7 @@ class Recording:
     """A `Source` that plays what was recorded, then stands still."""
 
     def __init__(self, file: Path = FILE) -> None:
-        self._readings = [
+        self.readings = [
             self._loaded(part) for part in json.loads(gzip.decompress(file.read_bytes()))
         ]
         self.answers: dict[type[Any], Any] = {}
@@ -80,11 +80,11 @@ class Recording:
     @property
     def length(self) -> int:
         """How many readings there are."""
-        return len(self._readings)
+        return len(self.readings)
 
     async def read(self, types: Iterable[type[Any]]) -> Reading:
         """The next reading, cut to the types that are asked for."""
-        reading = self._readings[min(self.reads, self.length - 1)]
+        reading = self.readings[min(self.reads, self.length - 1)]
         self._held.update(reading.samples)
         self.reads += 1
         missing = SourceError("not in the recording")
@@ -98,7 +98,7 @@ class Recording:
 
     def _last(self, kind: type[Any]) -> tuple[Any, ...]:
         """The rows of the last reading that has them."""
-        found = [r for r in self._readings if isinstance(r.samples.get(kind), Sample)]
+        found = [r for r in self.readings if isinstance(r.samples.get(kind), Sample)]
         return found[-1].sample(kind).rows if found else ()
 
     async def ask(self, request: Request[AnswerT]) -> AnswerT:

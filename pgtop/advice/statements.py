@@ -54,8 +54,11 @@ def _subject(workload: Workload, key: StatementKey) -> Subject:
 
 
 def _short(workload: Workload, key: StatementKey, width: int = 60) -> str:
+    """Its text in quotes, its number where the text was not read."""
     text = " ".join(workload.texts.get(key, "").split())
-    return text if len(text) <= width else text[: width - 1] + "…"
+    if not text:
+        return f"statement {key[2]}"
+    return f"“{text if len(text) <= width else text[: width - 1] + '…'}”"
 
 
 def _is_select(workload: Workload, key: StatementKey) -> bool:
@@ -129,22 +132,22 @@ def _n_plus_one(
     if len(parents) == 1:
         parent = last.deltas[parents[0]]
         rows = parent.rows / parent.calls
-        whose = f"once per row of “{_short(workload, parents[0])}”"
+        whose = f"once per row of {_short(workload, parents[0])}"
         why = (
-            f"“{child}” runs {rate} times/s, {whose}, which returns {units.rate(rows)} rows a call"
+            f"{child} runs {rate} times/s, {whose}, which returns {units.rate(rows)} rows a call"
             f" and {units.rate(parent.rows / last.seconds)} rows/s"
         )
     else:
         whose = f"about once per row of one of {len(parents)} lists"
         why = (
-            f"“{child}” runs {rate} times/s, as often as each of {len(parents)} statements"
+            f"{child} runs {rate} times/s, as often as each of {len(parents)} statements"
             " returns rows: which of them it follows cannot be told"
         )
     return Finding(
         rule="query.n_plus_one",
         severity="warning",
         subject=_subject(workload, key),
-        title=f"“{_short(workload, key, 40)}” asked {rate}/s, {whose}: N+1",
+        title=f"{_short(workload, key, 40)} asked {rate}/s, {whose}: N+1",
         why=f"{why}; {units.ms(ms_s)} of every second goes there, and one round trip each",
         evidence={
             "calls_per_s": round(calls_s, 1),
@@ -180,7 +183,7 @@ def spills(facts: Facts) -> Iterator[Finding]:
             rule="query.spills",
             severity="warning",
             subject=_subject(workload, key),
-            title=f"“{_short(workload, key, 40)}” writes {units.size(per_s)}/s of temporary files",
+            title=f"{_short(workload, key, 40)} writes {units.size(per_s)}/s of temporary files",
             why=(
                 f"each execution writes {units.size(per_call)} to temporary files,"
                 f" {units.rate(seen.calls / seconds)} times/s: its sort or hash does not fit into"
@@ -275,7 +278,7 @@ def _compared(
         rule="query.regressed",
         severity="warning",
         subject=_subject(workload, key),
-        title=f"“{_short(workload, key, 40)}” got worse: {', '.join(said)}",
+        title=f"{_short(workload, key, 40)} got worse: {', '.join(said)}",
         why=(
             f"since {since} {', '.join(said)}: {units.ms(added)} more in every second"
             f" ({before.calls:,} executions before, {after.calls:,} since)"
