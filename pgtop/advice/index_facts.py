@@ -30,7 +30,7 @@ class IndexFacts:
     usage: Usage
     estimates: Estimates
     foreign_keys: dict[int, list[ForeignKey]]
-    """By referencing table."""
+    """By referencing table; a partitioned one's by its partitions too."""
 
     classes: dict[int, OperatorClass]
     blind: str | None
@@ -59,11 +59,12 @@ class IndexFacts:
         table = self.usage.tables.get(index.indrelid)
         return table.ident if table is not None else ""
 
-    def supports(self, index: Index) -> ForeignKey | None:
-        """A foreign key that would be served worse without this index."""
+    def supports(self, index: Index, without: Sequence[Index] = ()) -> ForeignKey | None:
+        """A foreign key that would be served worse without this index, where those of
+        `without` are gone already."""
         for key in self.foreign_keys.get(index.indrelid, ()):
-            of_table = self.by_table.get(index.indrelid, [])
-            others = [other for other in of_table if other is not index]
+            of_table = [i for i in self.by_table.get(index.indrelid, ()) if i not in without]
+            others = [other for other in of_table if other.indexrelid != index.indexrelid]
             with_it = best_support(key, of_table, self.classes)
             if with_it > best_support(key, others, self.classes):
                 return key
@@ -96,7 +97,7 @@ def gathered(facts: Facts) -> IndexFacts:
         by_table=estimates.by_table,
         usage=usage,
         estimates=estimates,
-        foreign_keys=kept(usage, "by child", (keys,), lambda: _by_child(keys)),
+        foreign_keys=kept(usage, "by child", (keys, usage.leaves), lambda: _by_child(keys, usage)),
         classes={row.oid: row for row in optional(facts, OperatorClass)},
         blind=_unread(facts, ForeignKey, "foreign keys")
         or _unread(facts, OperatorClass, "operator classes"),
@@ -119,10 +120,11 @@ def _unread(facts: Facts, row_type: type[Any], what: str) -> str | None:
     return f"{what} were not read yet" if found is None else None
 
 
-def _by_child(keys: Iterable[ForeignKey]) -> dict[int, list[ForeignKey]]:
+def _by_child(keys: Iterable[ForeignKey], usage: Usage) -> dict[int, list[ForeignKey]]:
     found: dict[int, list[ForeignKey]] = {}
     for key in keys:
-        found.setdefault(key.conrelid, []).append(key)
+        for relid in {key.conrelid, *usage.all_leaves(key.conrelid)}:
+            found.setdefault(relid, []).append(key)
     return found
 
 
@@ -140,13 +142,13 @@ def kept(usage: Usage, name: str, inputs: tuple[Any, ...], make: Callable[[], An
 
 
 def kept_in_slices(
-    usage: Usage, name: str, inputs: tuple[Any, ...], parts: Callable[[], Iterable[list[Finding]]]
+    usage: Usage, name: str, inputs: tuple[Any, ...], parts: Callable[[], Iterable[list[Any]]]
 ) -> Iterator[None]:
-    """The same for findings whose making takes long: yields after each slice of it."""
+    """The same for what takes long to make, in parts: yields after each slice of it."""
     known = usage.memo.get(name)
     if known is not None and all(a is b for a, b in zip(known[0], inputs, strict=True)):
         return
-    made: list[Finding] = []
+    made: list[Any] = []
     until = perf_counter() + SLICE_S
     for some in parts():
         made += some

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pgtop.advice import Facts, NotJudged, Rule
 from pgtop.advice.index_facts import IndexFacts, gathered, kept, kept_in_slices, listed
 from pgtop.advice.index_remedies import dropped
+from pgtop.advice.index_unused import going
 from pgtop.advice.index_use import scans, size_bytes, subject
 from pgtop.analysis import units
 from pgtop.analysis.keys import ANY_ORDER, covers
@@ -21,24 +22,31 @@ Pair = tuple[Index, Index, str]
 def comparing(facts: Facts) -> Iterator[None]:
     """Compare all indexes in slices, for rules: see `Rule.prepare`."""
     try:
-        found = gathered(facts)
-        facts.rows(Table)
+        found, gone, inputs = _inputs(facts)
     except NotJudged:
         return
-    yield from kept_in_slices(found.usage, "repeated", (found.by_table,), lambda: _compared(found))
+    yield from kept_in_slices(found.usage, "repeated", inputs, lambda: _compared(found, gone))
 
 
-def _compared(found: IndexFacts) -> Iterator[list[Finding]]:
+def _inputs(facts: Facts) -> tuple[IndexFacts, frozenset[int], tuple[object, ...]]:
+    """The facts, what is offered for a drop for want of use, and all that is looked at."""
+    found, gone = gathered(facts), going(facts)
+    facts.rows(Table)  # what brings a partitioned index back names its table
+    usage = found.usage
+    return found, gone, (found.by_table, gone, usage.leaves, bool(usage.indexes))
+
+
+def _compared(found: IndexFacts, gone: frozenset[int]) -> Iterator[list[Finding]]:
     """What repeats another, table by table."""
     for indexes in found.by_table.values():
-        yield [_repetition(found, *pair) for pair in _pairs(indexes)]
+        yield [_repetition(found, *pair) for pair in _pairs(indexes, gone)]
 
 
-def _pairs(indexes: list[Index]) -> Iterator[Pair]:
-    """Those of one table, no index both ways."""
+def _pairs(indexes: list[Index], unused: frozenset[int] = frozenset()) -> Iterator[Pair]:
+    """Those of one table, no index both ways; none is left to one that goes itself."""
     if len(indexes) < 2:
         return
-    gone: set[int] = set()
+    gone = set(unused)
     for narrow in sorted(indexes, key=_worth):
         best: tuple[Index, str] | None = None
         for wide in indexes:
@@ -99,14 +107,11 @@ def redundant(facts: Facts) -> Iterator[Finding]:
 
 
 def _repeated(facts: Facts) -> tuple[Finding, ...]:
-    found = gathered(facts)
-    facts.rows(Table)  # what brings a partitioned index back names its table
+    found, gone, inputs = _inputs(facts)
     made: tuple[Finding, ...] = kept(
-        found.usage,
-        "repeated",
-        (found.by_table,),
-        lambda: listed(finding for some in _compared(found) for finding in some),
-    )
+        found.usage, "repeated", inputs,
+        lambda: listed(finding for some in _compared(found, gone) for finding in some),
+    )  # fmt: skip
     return made
 
 

@@ -1,107 +1,23 @@
-"""Indexes to drop because nobody reads them, to rebuild because they are air."""
+"""Indexes to rebuild because they are air, indexes whose values say little; all the rules."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
-from pgtop.advice import Facts, NeedsTime, NotPossible, Rule, ddl
+from pgtop.advice import Facts, Rule, ddl
 from pgtop.advice.foreign_keys import FOREIGN_KEY_RULES
-from pgtop.advice.index_facts import IndexFacts, gathered, kept, listed
+from pgtop.advice.index_facts import IndexFacts, gathered
 from pgtop.advice.index_invalid import INVALID_RULES
 from pgtop.advice.index_remedies import BUILD_WAITS as BUILD_WAITS
-from pgtop.advice.index_remedies import dropped
 from pgtop.advice.index_repeats import REPEAT_RULES
-from pgtop.advice.index_use import scans, size_bytes, subject, why_kept
+from pgtop.advice.index_unused import UNUSED_RULES
+from pgtop.advice.index_use import scans, subject, why_kept
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
 from pgtop.model.finding import Cost, Finding, Remedy
-from pgtop.model.index import ForeignKey, Index, IndexUse, OperatorClass
+from pgtop.model.index import ForeignKey, Index, OperatorClass
 from pgtop.model.table import BLOCK_BYTES, Table
 from pgtop.model.vacuum import HorizonHolder
-
-OWN_AGE = "; the index's own age is not known (track_commit_timestamp is off)"
-
-# -- unused ------------------------------------------------------------------------------
-
-
-def unused(facts: Facts) -> Iterator[Finding]:
-    """Never scanned over a whole month, and nothing hangs on it."""
-    found = gathered(facts)
-    if found.window.in_recovery:
-        raise NotPossible("this is a standby: what the primary reads is not counted here")
-    window = found.window_s
-    if window is None:
-        raise NotPossible("since when the counters count is not known")
-    if window < limits.UNUSED_WINDOW_S:
-        young = "too young: " if window < limits.YOUNG_WINDOW_S else ""
-        raise NeedsTime(
-            f"{young}the counters cover {units.age(window)}, unused is said from"
-            f" {units.age(limits.UNUSED_WINDOW_S)} on"
-        )
-    uses, keys = facts.rows(IndexUse), facts.rows(ForeignKey)
-    facts.rows(OperatorClass)  # a foreign key may need what nobody scans: see IndexFacts.blind
-    facts.rows(Table)
-    inputs = (facts.rows(Index), uses, keys, found.window.replicas > 0)
-    yield from kept(found.usage, "unused", inputs, lambda: listed(_unused(found)))
-
-
-def may_be_unused(found: IndexFacts, index: Index) -> bool:
-    """Without a scan, and to be dropped, however short the counters' window."""
-    return (
-        not index.indisunique
-        and not index.parent
-        and index.indisvalid
-        and scans(found, index) == 0
-        and size_bytes(found, index) >= limits.UNUSED_BYTES
-        and why_kept(found, index) is None
-    )
-
-
-def unused_candidates(found: IndexFacts) -> Iterator[Index]:
-    """Indexes without a scan that may be dropped, however short the counters' window."""
-    for indexes in found.by_table.values():
-        yield from (index for index in indexes if may_be_unused(found, index))
-
-
-def _unused(found: IndexFacts) -> Iterator[Finding]:
-    for index in unused_candidates(found):
-        observed = found.observed_s(index) or 0.0
-        if observed < limits.UNUSED_WINDOW_S:
-            continue
-        size = size_bytes(found, index)
-        writes = found.usage.entries_per_s(index.indrelid)
-        costs = f", and {units.rate(writes)} entries/s are written to it" if writes else ""
-        expression = "; it has an expression, whose statistics go with it" if index.indexprs else ""
-        replicas = found.window.replicas
-        finding = Finding(
-            rule="index.unused",
-            severity="notice",
-            subject=subject(found, index),
-            title=f"{index.relname}: not one scan in {units.age(observed)}, {units.size(size)}",
-            why=f"idx_scan is 0 since {units.age(observed)}{costs}"
-            + ("" if index.created_at else OWN_AGE)
-            + expression,
-            evidence={
-                "scans": 0,
-                "window_s": round(observed),
-                "size_bytes": size,
-                "entries_per_s": writes,
-                "replicas": replicas,
-            },
-            cost=Cost(bytes=size),
-            remedy=dropped(found, index),
-        )
-        if replicas:
-            yield replace(
-                finding,
-                remedy=None,
-                no_remedy=f"{units.plural(replicas, 'replica')}: their scans are not counted"
-                " here, look there first",
-            )
-        else:
-            yield finding
-
 
 # -- bloated -----------------------------------------------------------------------------
 
@@ -243,7 +159,7 @@ def _few_values(found: IndexFacts, index: Index, values: int, rarest: float) -> 
 
 
 INDEX_RULES: tuple[Rule, ...] = (
-    Rule("index.unused", unused),
+    *UNUSED_RULES,
     *REPEAT_RULES,
     *INVALID_RULES,
     Rule("index.bloated", bloated),

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from pgtop.advice import ddl
+from pgtop.advice.index_facts import IndexFacts
+from pgtop.advice.index_unused import may_be_unused, spared_for
 from pgtop.advice.index_use import scans, size_bytes, why_kept
-from pgtop.advice.indexes import dead_rows_wait, may_be_unused, worth_bytes
+from pgtop.advice.indexes import dead_rows_wait, worth_bytes
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
 from pgtop.analysis.bloat import Bloat
 from pgtop.model.finding import Finding
-from pgtop.model.index import IndexBuild
+from pgtop.model.index import Index, IndexBuild
 from pgtop.model.index_request import Definition
 from pgtop.model.sample import SourceError
 from pgtop.model.vacuum import VacuumBlock
@@ -77,15 +79,27 @@ def why_nothing(row: IndexRow) -> Iterator[str]:
         if kept is not None:
             yield f"not to be dropped: {kept}"
         elif may_be_unused(found, index) and not said & {"index.unused", "index.duplicate"}:
-            seen = found.observed_s(index)
-            since = f"in {units.age(seen)}" if seen is not None else "since ?"
-            built = ", or since it was built" if seen == found.window_s else ""
-            yield (
-                f"not one scan {since}{built}; called unused, with its DDL, from"
-                f" {units.age(limits.UNUSED_WINDOW_S)} on"
-            )
+            yield _not_yet(found, index)
     if "index.bloated" not in said and index.indisvalid:
         yield from _why_no_rebuild(row)
+
+
+def _not_yet(found: IndexFacts, index: Index) -> str:
+    """Why an index without a scan, on which nothing hangs, is not called unused."""
+    seen = found.observed_s(index)
+    since = f"in {units.age(seen)}" if seen is not None else "since ?"
+    if seen is not None and seen >= limits.UNUSED_WINDOW_S:
+        key = spared_for(found, index)
+        if key is not None:
+            return (
+                f"not one scan {since}; it stays for foreign key {key.conname}, which the others"
+                " without a scan serve no better"
+            )
+    built = ", or since it was built" if seen == found.window_s else ""
+    return (
+        f"not one scan {since}{built}; called unused, with its DDL, from"
+        f" {units.age(limits.UNUSED_WINDOW_S)} on"
+    )
 
 
 def _why_no_rebuild(row: IndexRow) -> Iterator[str]:

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgtop.advice import Facts, NeedsTime, NotPossible, ddl, foreign_keys, index_repeats
+from pgtop.advice import Facts, NeedsTime, NotPossible, ddl, foreign_keys, index_repeats, judge
 from pgtop.advice.index_facts import IndexFacts, gathered
 from pgtop.advice.index_invalid import invalid
 from pgtop.advice.index_remedies import dropped
 from pgtop.advice.index_repeats import comparing, duplicate, redundant
+from pgtop.advice.index_unused import spared_for, unused
 from pgtop.advice.index_use import scans, size_bytes, why_kept
-from pgtop.advice.indexes import bloated, unused
+from pgtop.advice.indexes import INDEX_RULES, bloated
 from pgtop.analysis.bloat import btree_free_bytes, hash_pages
 from pgtop.analysis.bloat_btree import btree
 from pgtop.analysis.derived import Board
@@ -63,7 +64,7 @@ def test_unused_needs_a_month() -> None:
 def test_an_index_that_was_seen_to_appear_is_as_old_as_that() -> None:
     board = Board()
     rows = rows_of(table(), window(90), index(1, "never"), use(1, 0))
-    rows = {ForeignKey: (), OperatorClass: (), **rows}
+    rows = {ForeignKey: (), OperatorClass: (), Partition: (), **rows}
     board.take(reading(rows))
     new = {Index: (index(1, "never"), index(2, "new")), IndexUse: (use(1, 0), use(2, 0))}
     board.take(reading({**rows, **new}, at=STARTED + 1_060))
@@ -91,8 +92,48 @@ def test_with_replicas_there_is_nothing_to_run() -> None:
 def test_what_a_foreign_key_needs_is_not_unused() -> None:
     key = ForeignKey(7, "orders_user_fkey", 20_000, 30_000, "1", "user_id", "0", "1976", "a", "a")
     classes = OperatorClass(1978, 1976, "int4_ops", True)
-    assert list(unused(facts(90, more=(key, classes)))) == []
+    seen = facts(90, more=(key, classes))
+    assert list(unused(seen)) == []
+    assert "orders_user_fkey needs it" in str(why_kept(gathered(seen), index(1, "never")))
     assert len(list(unused(facts(90, more=(key._replace(conkey="2"), classes))))) == 1
+
+
+def test_an_index_that_goes_takes_over_no_other() -> None:
+    """Both were offered for a drop: the one that nobody scans, and the one whose work it does."""
+    wide, busy = index(2, "wide", "1 2", relpages=2_000), use(1, 1_000_000)
+    for days, said in (
+        (90, [("index.unused", "wide")]),
+        (3, [("index.redundant", "never")]),
+    ):  # fmt: skip
+        seen = facts(days, more=(wide, use(2, 0)))
+        board = Board()
+        board.take(reading({k: s.rows for k, s in seen.samples.items() if isinstance(s, Sample)}
+                           | {IndexUse: (busy, use(2, 0))}))  # fmt: skip
+        found = judge(Facts(board.samples, board.derived), INDEX_RULES).findings
+        assert [(f.rule, f.subject.name) for f in found if f.remedy] == said
+
+
+def test_with_replicas_what_nobody_scans_here_may_take_over() -> None:
+    wide = index(2, "wide", "1 2", relpages=2_000)
+    found = judge(facts(90, more=(wide, use(2, 0)), replicas=1), INDEX_RULES).findings
+    assert [f.subject.name for f in found if f.remedy] == ["never"]
+
+
+def test_of_two_unused_indexes_one_stays_for_the_foreign_key() -> None:
+    key = ForeignKey(7, "orders_user_fkey", 20_000, 30_000, "1", "user_id", "0", "1976", "a", "a")
+    classes = OperatorClass(1978, 1976, "int4_ops", True)
+    wide = index(2, "wide", "1 2", relpages=2_000)
+    seen = facts(90, more=(key, classes, wide, use(2, 0)))
+    found = list(unused(seen))
+    assert [f.subject.name for f in found] == ["wide"], "the smaller one stays"
+    assert spared_for(gathered(seen), index(1, "never")) == key
+
+
+def test_an_index_of_a_partition_alone_stays_for_the_key_of_the_whole() -> None:
+    key = ForeignKey(7, "events_user_fkey", 77, 30_000, "1", "user_id", "0", "1976", "a", "a")
+    classes = OperatorClass(1978, 1976, "int4_ops", True)
+    parts = (table(77, "events", relkind="p"), Partition(20_000, 77))
+    assert list(unused(facts(90, more=(key, classes, *parts)))) == []
 
 
 @pytest.mark.parametrize("kind", [ForeignKey, OperatorClass, Table])
@@ -346,7 +387,7 @@ def test_the_undo_of_a_drop_is_built_concurrently() -> None:
 def test_many_indexes_are_compared_in_slices_once_for_each_reading() -> None:
     many = [index(10 + n, f"x{n}", "1" if n % 2 else "1 2", indrelid=n // 2) for n in range(20_000)]
     board = Board()
-    board.take(reading(rows_of(table(), window(60), use(10, 0), *many)))
+    board.take(reading(rows_of(table(), window(3), use(10, 0), *many)))
     found = Facts(board.samples, board.derived)
     assert sum(1 for _ in comparing(found)) > 3
     with pytest.MonkeyPatch.context() as patched:
