@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import is_
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -156,6 +157,16 @@ def kept_in_slices(
             yield
             until = perf_counter() + SLICE_S
     usage.memo[name] = (inputs, tuple(made))
+
+
+def as_before(usage: Usage, name: str, made: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same object as before where its parts are the same objects: what is made of it is
+    kept then."""
+    before: tuple[Any, ...] = usage.memo.get(name, ((), ()))[1]
+    if len(before) == len(made) and all(map(is_, before, made)):
+        return before
+    usage.memo[name] = ((), made)
+    return made
 
 
 def listed(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pgtop.advice import Facts, Rule, ddl
-from pgtop.advice.index_facts import IndexFacts, gathered
+from pgtop.advice.index_facts import IndexFacts, gathered, kept
 from pgtop.advice.index_remedies import BUILD_WAITS, dropped
 from pgtop.advice.index_use import children, subject
 from pgtop.analysis import units
@@ -31,13 +31,16 @@ _LEFTOVER = re.compile(r"_cc(new|old)\d*\Z")
 def invalid(facts: Facts) -> Iterator[Finding]:
     """An index that queries may not use: a build that failed, or partitions missing."""
     found = gathered(facts)
-    for indexes in found.by_table.values():
-        for index in indexes:
-            if not index.indisvalid and index.builder_pid is None and index.indislive:
-                if index.partitioned:
-                    yield from _incomplete(found, index)
-                elif not found.window.hidden_builds:
-                    yield _leftover(found, index)
+    broken: list[Index] = kept(
+        found.usage, "invalid", (found.by_table,),
+        lambda: [i for many in found.by_table.values() for i in many if not i.indisvalid],
+    )  # fmt: skip
+    for index in broken:
+        if index.builder_pid is None and index.indislive:
+            if index.partitioned:
+                yield from _incomplete(found, index)
+            elif not found.window.hidden_builds:
+                yield _leftover(found, index)
 
 
 def _incomplete(found: IndexFacts, index: Index) -> Iterator[Finding]:

@@ -46,11 +46,13 @@ def _pairs(indexes: list[Index], unused: frozenset[int] = frozenset()) -> Iterat
     """Those of one table, no index both ways; none is left to one that goes itself."""
     if len(indexes) < 2:
         return
-    gone = set(unused)
+    gone: set[int] = set()
     for narrow in sorted(indexes, key=_worth):
         best: tuple[Index, str] | None = None
         for wide in indexes:
-            if wide is narrow or wide.indexrelid in gone or not _comparable(wide, narrow):
+            if wide is narrow or wide.indexrelid in gone or wide.indexrelid in unused:
+                continue
+            if not _comparable(wide, narrow):
                 continue
             how = covers(wide, narrow)
             if how == "equal" or (how and (best is None or wide.indnkeyatts > _width(best))):

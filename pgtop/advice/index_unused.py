@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pgtop.advice import Facts, NeedsTime, NotJudged, NotPossible, Rule
-from pgtop.advice.index_facts import IndexFacts, gathered, kept, kept_in_slices
+from pgtop.advice.index_facts import IndexFacts, as_before, gathered, kept, kept_in_slices
 from pgtop.advice.index_remedies import dropped
 from pgtop.advice.index_use import scans, size_bytes, subject, why_kept
 from pgtop.advice.thresholds import indexes as limits
@@ -36,7 +36,12 @@ def looking(facts: Facts) -> Iterator[None]:
         found, inputs = _inputs(facts)
     except NotJudged:
         return
-    yield from kept_in_slices(found.usage, "chosen", inputs, lambda: _by_table(found))
+    yield from kept_in_slices(found.usage, "may go", inputs, lambda: _by_table(found))
+    chosen = _chosen(found, inputs)
+    yield from kept_in_slices(
+        found.usage, "unused", (chosen, found.window.replicas > 0),
+        lambda: ([_finding(found, index)] for index in chosen),
+    )  # fmt: skip
 
 
 def going(facts: Facts) -> frozenset[int]:
@@ -50,12 +55,11 @@ def going(facts: Facts) -> frozenset[int]:
         _check_window(found)
     except NotJudged:
         return NONE
-    chosen = frozenset(index.indexrelid for index in _chosen(*_inputs(facts)))
-    before: frozenset[int] = found.usage.memo.get("going", ((), NONE))[1]
-    if chosen == before:
-        return before
-    found.usage.memo["going"] = ((), chosen)
-    return chosen
+    chosen = _chosen(*_inputs(facts))
+    made: frozenset[int] = kept(
+        found.usage, "going", (chosen,), lambda: frozenset(index.indexrelid for index in chosen)
+    )
+    return made
 
 
 def _check_window(found: IndexFacts) -> None:
@@ -84,10 +88,10 @@ def _inputs(facts: Facts) -> tuple[IndexFacts, tuple[object, ...]]:
 
 def _chosen(found: IndexFacts, inputs: tuple[object, ...]) -> tuple[Index, ...]:
     made: tuple[Index, ...] = kept(
-        found.usage, "chosen", inputs,
+        found.usage, "may go", inputs,
         lambda: tuple(index for some in _by_table(found) for index in some),
     )  # fmt: skip
-    return made
+    return as_before(found.usage, "chosen", made)
 
 
 def _by_table(found: IndexFacts) -> Iterator[list[Index]]:

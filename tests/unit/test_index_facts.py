@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from pgtop.advice.index_facts import IndexFacts, gathered
 from pgtop.advice.index_invalid import invalid
 from pgtop.advice.index_remedies import dropped
 from pgtop.advice.index_repeats import comparing, duplicate, redundant
-from pgtop.advice.index_unused import spared_for, unused
+from pgtop.advice.index_unused import looking, spared_for, unused
 from pgtop.advice.index_use import scans, size_bytes, why_kept
 from pgtop.advice.indexes import INDEX_RULES, bloated
 from pgtop.analysis.bloat import btree_free_bytes, hash_pages
@@ -394,3 +395,20 @@ def test_many_indexes_are_compared_in_slices_once_for_each_reading() -> None:
         patched.setattr(index_repeats, "covers", None)  # all is compared, nothing anew
         assert len({f.subject.name for f in redundant(found)}) == 10_000
         assert not any(True for _ in comparing(found))
+
+
+def test_many_unused_indexes_are_looked_for_in_slices_and_named_once() -> None:
+    """20,000 of them were one second of the screen's loop, every ten seconds."""
+    many = [index(10 + n, f"x{n}", "1 2", indrelid=n // 3) for n in range(9_000)]
+    uses = [use(10 + n, 0) for n in range(9_000)]
+    rows = rows_of(table(), window(60), *many, *uses)
+    board = Board()
+    board.take(reading({ForeignKey: (), OperatorClass: (), Partition: (), **rows}))
+    seen = Facts(board.samples, board.derived)
+    assert sum(1 for _ in looking(seen)) > 3
+    found = list(unused(seen))
+    assert len(found) == 9_000
+    board.take(reading({IndexUse: tuple(uses)}, at=STARTED + 1_010))
+    again = Facts(board.samples, board.derived)
+    assert sum(1 for _ in looking(again)) >= 1, "counters may have moved"
+    assert all(map(is_, found, unused(again))), "they have not, and nothing is worded anew"
