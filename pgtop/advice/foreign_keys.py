@@ -55,7 +55,7 @@ def bare_keys(
         bare = tuple(
             leaf
             for leaf in leaves
-            if best_support(key, found.by_table.get(leaf, ()), found.classes) < 3
+            if best_support(key.on(leaf), found.by_table.get(leaf, ()), found.classes) < 3
         )
         if bare:
             yield key, best, bare

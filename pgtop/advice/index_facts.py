@@ -125,7 +125,7 @@ def _by_child(keys: Iterable[ForeignKey], usage: Usage) -> dict[int, list[Foreig
     found: dict[int, list[ForeignKey]] = {}
     for key in keys:
         for relid in {key.conrelid, *usage.all_leaves(key.conrelid)}:
-            found.setdefault(relid, []).append(key)
+            found.setdefault(relid, []).append(key.on(relid))
     return found
 
 

@@ -228,11 +228,22 @@ class ForeignKey(NamedTuple):
 
     confdeltype: str
     confupdtype: str
+    moved: str | None = None
+    """Partitions whose columns have other numbers than the table's, since one was dropped from
+    it or they were attached: `relid attnum attnum,…` in the order of `conkey`."""
 
     @property
     def key(self) -> int:
         """Identifies the constraint across samples."""
         return self.oid
+
+    def on(self, relid: int) -> ForeignKey:
+        """The same with the columns' numbers in one of its partitions."""
+        for part in self.moved.split(",") if self.moved else ():
+            of, _, numbers = part.partition(" ")
+            if int(of) == relid:
+                return self._replace(conkey=numbers)
+        return self
 
 
 class Sequence(NamedTuple):

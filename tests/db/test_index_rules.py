@@ -10,6 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from pgtop.advice import Facts, Verdict, judge
+from pgtop.advice.index_facts import gathered
 from pgtop.advice.indexes import INDEX_RULES
 from pgtop.advice.questions import ask_definitions
 from pgtop.advice.tables import TABLE_RULES
@@ -295,3 +296,31 @@ def caught_up(server: TestServer, replica: TestServer) -> None:
                 return
             time.sleep(0.1)
     raise AssertionError("the standby did not catch up")
+
+
+async def test_partitions_that_number_columns_otherwise(any_database: str) -> None:
+    """A column was dropped from the whole: partitions made since count theirs from another
+    start, and the index of one was neither seen nor known to be needed."""
+    execute(any_database, [
+        "CREATE TABLE parent (id int PRIMARY KEY)",
+        "INSERT INTO parent SELECT generate_series(1, 3000)",
+        "CREATE TABLE events (old int, id int, parent int REFERENCES parent, at int)"
+        " PARTITION BY RANGE (at)",
+        "CREATE TABLE events1 PARTITION OF events FOR VALUES FROM (0) TO (100000)",
+        "ALTER TABLE events DROP COLUMN old",
+        "CREATE TABLE events2 PARTITION OF events FOR VALUES FROM (100000) TO (200000)"
+        " PARTITION BY RANGE (at)",
+        "CREATE TABLE events3 PARTITION OF events2 FOR VALUES FROM (100000) TO (200000)",
+        "INSERT INTO events SELECT g, 1 + g % 1000, g FROM generate_series(0, 199999) g",
+        "CREATE INDEX ON events1 (parent)", "CREATE INDEX ON events3 (parent)", "ANALYZE",
+        "DELETE FROM parent WHERE id > 2000",
+    ])  # fmt: skip
+    board, verdict = await judged(any_database)
+    assert of(verdict, "index.missing_fk") == []
+    found = gathered(Facts(board.samples, board.derived))
+    leaf = next(i for many in found.by_table.values() for i in many if "events3" in i.relname)
+    assert found.supports(leaf) is not None
+    execute(any_database, ["DROP INDEX events3_parent_idx"])
+    _, verdict = await judged(any_database)
+    (finding,) = of(verdict, "index.missing_fk")
+    assert "on 1 of 2 partitions" in finding.why
