@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pgtop.advice import Facts, NotJudged, Rule, ddl
-from pgtop.advice.index_facts import IndexFacts, gathered, kept, kept_in_slices, listed
+from pgtop.advice.index_facts import IndexFacts, gathered, kept, kept_in_slices, listed, optional
 from pgtop.advice.index_remedies import BUILD_WAITS
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import names, units
 from pgtop.analysis.keys import best_support
+from pgtop.model.advice import Advice
 from pgtop.model.finding import Cost, Finding, Remedy, Subject
 from pgtop.model.index import ForeignKey, Index, OperatorClass
 from pgtop.model.table import Partition, Table
+
+_ORDER = re.compile(r" (?:ASC|DESC)(?: NULLS (?:FIRST|LAST))?\Z| NULLS (?:FIRST|LAST)\Z")
 
 
 def missing_fk(facts: Facts) -> Iterator[Finding]:
@@ -21,7 +26,7 @@ def missing_fk(facts: Facts) -> Iterator[Finding]:
     found, keys, inputs = _inputs(facts)
     yield from kept(
         found.usage, "missing_fk", inputs,
-        lambda: listed(f for some in _judged(found, keys) for f in some),
+        lambda: listed(f for some in _judged(found, keys, inputs[-1]) for f in some),
     )  # fmt: skip
 
 
@@ -31,7 +36,9 @@ def judging(facts: Facts) -> Iterator[None]:
         found, keys, inputs = _inputs(facts)
     except NotJudged:
         return
-    yield from kept_in_slices(found.usage, "missing_fk", inputs, lambda: _judged(found, keys))
+    yield from kept_in_slices(
+        found.usage, "missing_fk", inputs, lambda: _judged(found, keys, inputs[-1])
+    )
 
 
 def _inputs(facts: Facts) -> tuple[IndexFacts, tuple[ForeignKey, ...], tuple[Any, ...]]:
@@ -40,7 +47,8 @@ def _inputs(facts: Facts) -> tuple[IndexFacts, tuple[ForeignKey, ...], tuple[Any
     facts.rows(Table)
     # without operator classes no index fits, without partitions those of theirs are not seen
     shape = (facts.rows(OperatorClass), facts.rows(Partition))
-    return found, keys, (facts.rows(Index), keys, found.usage.tables, *shape)
+    advice = optional(facts, Advice)
+    return found, keys, (facts.rows(Index), keys, found.usage.tables, *shape, advice)
 
 
 def bare_keys(
@@ -61,19 +69,60 @@ def bare_keys(
             yield key, best, bare
 
 
-def _judged(found: IndexFacts, keys: tuple[ForeignKey, ...]) -> Iterator[list[Finding]]:
-    """What is to be said of each key: mostly nothing."""
+@dataclass(frozen=True, slots=True)
+class _Proposed:
+    """An index that is proposed already, for whom, and for which tables."""
+
+    keys: tuple[str, ...]
+    of: str
+    tables: frozenset[int] | None = None
+    """None: for all partitions."""
+
+    def serves(self, columns: tuple[str, ...], bare: tuple[int, ...]) -> bool:
+        """Whether its first keys are these columns, in any order."""
+        everywhere = self.tables is None or self.tables.issuperset(bare)
+        return everywhere and set(self.keys[: len(columns)]) == set(columns)
+
+
+def _judged(
+    found: IndexFacts, keys: tuple[ForeignKey, ...], advice: Sequence[Advice]
+) -> Iterator[list[Finding]]:
+    """What is to be said of each key: mostly nothing. Wide keys first: their index may serve
+    narrow ones."""
     tables = found.usage.tables
-    for one in keys:
+    proposed = _advised(advice)
+    for one in sorted(keys, key=lambda key: -len(key.conkey.split())):
         said = []
         for key, best, bare in bare_keys(found, (one,)):
             table = tables.get(key.conrelid)
             pages = sum(tables[leaf].relpages for leaf in bare if leaf in tables)
             deleted = found.usage.deleted(key.confrelid)
-            if table is not None and pages >= limits.REFERENCING_PAGES and deleted:
-                leaves = found.usage.all_leaves(key.conrelid)
-                said.append(_bare(found, key, table, best, bare, leaves, pages, deleted))
+            if table is None or pages < limits.REFERENCING_PAGES or not deleted:
+                continue
+            columns = names.listed(key.columns)
+            here = proposed.setdefault(key.conrelid, [])
+            other = next((each.of for each in here if each.serves(columns, bare)), None)
+            if other is None:
+                of = f"foreign key {key.conname}"
+                here.append(_Proposed(columns, of, frozenset(bare)))
+            leaves = found.usage.all_leaves(key.conrelid)
+            finding = _bare(found, key, table, best, bare, leaves, pages, deleted)
+            if other is not None:
+                served = f"the index that is proposed for {other} serves it too"
+                finding = replace(finding, remedy=None, no_remedy=served)
+            said.append(finding)
         yield said
+
+
+def _advised(advice: Sequence[Advice]) -> dict[int, list[_Proposed]]:
+    """Whole B-trees that were advised for statements, by table."""
+    made: dict[int, list[_Proposed]] = {}
+    for index in (advised.index for each in advice for advised in each.indexes):
+        if index.method == "btree" and not index.where:
+            keys = tuple(_ORDER.sub("", key) for key in index.keys)
+            of = f"statements: {index.words}"
+            made.setdefault(index.relid, []).append(_Proposed(keys, of))
+    return made
 
 
 def _bare(
@@ -135,7 +184,7 @@ def free_name(found: IndexFacts, table: Table, columns: str, suffix: str = "idx"
     taken: dict[str, set[str]] = kept(
         found.usage, "names", (found.by_table, found.usage.tables), lambda: _names(found)
     )
-    parts = tuple(part.strip('"') for part in columns.split(", "))
+    parts = tuple(part.strip('"') for part in names.listed(columns))
     name = names.index_name(table.relname, parts, suffix)
     number = 1
     while name in taken.get(table.schemaname, ()):

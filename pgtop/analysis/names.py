@@ -28,6 +28,7 @@ _QUOTED_WORDS = frozenset(
     xmlserialize xmltable""".split()
 )
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
+_LISTED = re.compile(r'"(?:[^"]|"")*"|[^,"\s]+')
 _MAX_BYTES = 63
 """NAMEDATALEN - 1."""
 
@@ -66,6 +67,11 @@ def _escaped(char: str) -> str:
 def qualified(schema: str | None, name: str) -> str:
     """`schema.name`, each part quoted."""
     return quote(name) if schema is None else f"{quote(schema)}.{quote(name)}"
+
+
+def listed(joined: str) -> tuple[str, ...]:
+    """The identifiers of `a, "b, c"`, each as it is quoted."""
+    return tuple(_LISTED.findall(joined))
 
 
 def literal(value: str) -> str:

@@ -17,10 +17,10 @@ TABLES, AT_ONCE = 20_000, 500
 
 MAKE = """
 DO $$ BEGIN FOR i IN {first}..{last} LOOP
-  EXECUTE format('CREATE TABLE t_%s (id int8 PRIMARY KEY WITH (fillfactor = 10), a int4,'
-                 ' b text, c timestamptz)', i);
+  EXECUTE format('CREATE TABLE t_%s (id int8, a int4, b text, c timestamptz)', i);
   EXECUTE format('INSERT INTO t_%s SELECT g, g * 7, md5(g::text),'
                  ' now() FROM generate_series(1, 400) g', i);
+  EXECUTE format('ALTER TABLE t_%s ADD PRIMARY KEY (id) WITH (fillfactor = 10)', i);
   EXECUTE format('CREATE INDEX ON t_%s (a) WITH (fillfactor = 10)', i);
   EXECUTE format('CREATE INDEX ON t_%s (a, c) WITH (fillfactor = 10)', i);
 END LOOP; END $$

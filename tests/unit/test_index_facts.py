@@ -37,6 +37,7 @@ from pgtop.model.server import Server
 from pgtop.model.table import Partition, Table
 from pgtop.model.vacuum import HorizonHolder
 from tests.factories import STARTED, reading, rows_of
+from tests.ui.test_advising import advice
 from tests.ui.test_indexes_pane import index, table, use, window
 
 
@@ -241,6 +242,42 @@ def test_a_partitioned_index_is_dropped_as_a_whole_and_not_concurrently() -> Non
     assert found.remedy is not None
     assert found.remedy.sql == ("DROP INDEX public.whole;",)
     assert "lock_timeout" in str(found.remedy.caution)
+
+
+def test_one_index_is_proposed_for_foreign_keys_that_it_serves_alike() -> None:
+    """The same key made twice had the same CREATE INDEX twice: the second would fail."""
+
+    def fk(oid: int, name: str, key: str, columns: str) -> ForeignKey:
+        many = len(key.split())
+        families = ",".join(["1976"] * many)
+        return ForeignKey(
+            oid, name, 20_000, 30_000, key, columns, " ".join("0" * many), families, "a", "a"
+        )
+
+    users = table(30_000, "users", n_tup_del=5)
+    keys = (
+        fk(1, "narrow", "4", '"x, y"'), fk(2, "wide", "5 4", 'z, "x, y"'),
+        fk(3, "again", "5 4", 'z, "x, y"'), fk(4, "turned", "4 5", '"x, y", z'),
+        fk(5, "front", "5", "z"),
+    )  # fmt: skip
+    found = list(foreign_keys.missing_fk(facts(90, more=(users, *keys))))
+    assert {f.subject.of for f in found} == {"narrow", "wide", "again", "turned", "front"}
+    made = {f.subject.of: f.remedy.sql[0] for f in found if f.remedy}
+    assert list(made) == ["wide", "narrow"], "its column stands second in the other"
+    assert made["wide"].endswith('(z, "x, y");')
+    said = next(f.no_remedy for f in found if f.subject.of == "front")
+    assert said == "the index that is proposed for foreign key wide serves it too"
+
+
+def test_an_index_that_was_advised_serves_the_foreign_key_too() -> None:
+    key = ForeignKey(7, "orders_user_fkey", 20_000, 30_000, "7", "user_id", "0", "1976", "a", "a")
+    users = table(30_000, "users", n_tup_del=5)
+    for columns, offered in (("user_id DESC NULLS LAST", 0), ("note", 1)):
+        advised = advice((1, 1, 1, True), columns)
+        seen = facts(90, more=(key, users, advised))
+        (found,) = foreign_keys.missing_fk(seen)
+        assert (found.remedy is not None) == bool(offered)
+        assert offered or "proposed for statements: (user_id DESC" in str(found.no_remedy)
 
 
 def test_names_are_looked_through_once_for_all_keys(monkeypatch: pytest.MonkeyPatch) -> None:
