@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pgtop.advice import Facts, NotJudged, Rule
 from pgtop.advice.index_facts import IndexFacts, gathered, kept, kept_in_slices, listed
+from pgtop.advice.index_going import going
 from pgtop.advice.index_remedies import dropped
-from pgtop.advice.index_unused import going
 from pgtop.advice.index_use import scans, size_bytes, subject
 from pgtop.analysis import units
 from pgtop.analysis.keys import ANY_ORDER, covers
@@ -106,6 +106,16 @@ def duplicate(facts: Facts) -> Iterator[Finding]:
 def redundant(facts: Facts) -> Iterator[Finding]:
     """An index that is the front of another."""
     yield from (f for f in _repeated(facts) if f.rule == "index.redundant")
+
+
+def repeated(facts: Facts) -> frozenset[tuple[str | None, str]]:
+    """(schema, name) of the indexes whose work another one does."""
+    findings = _repeated(facts)
+    made: frozenset[tuple[str | None, str]] = kept(
+        gathered(facts).usage, "repeated names", (findings,),
+        lambda: frozenset((f.subject.schema, f.subject.name) for f in findings),
+    )  # fmt: skip
+    return made
 
 
 def _repeated(facts: Facts) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from pgtop.advice import ddl
 from pgtop.advice.index_facts import IndexFacts
-from pgtop.advice.index_unused import may_be_unused, spared_for
+from pgtop.advice.index_going import may_be_unused, spared_for
 from pgtop.advice.index_use import scans, size_bytes, why_kept
 from pgtop.advice.indexes import dead_rows_wait, worth_bytes
 from pgtop.advice.thresholds import indexes as limits
@@ -29,6 +29,7 @@ from pgtop.ui.text import sql_text
 MOST_INDEXES = 12
 """Of a table in its detail."""
 
+DROPPED = {"index.unused", "index.duplicate", "index.redundant"}
 NO_UNDO = {
     "index.bloated": "none is needed: a rebuilt index is the same index",
     "index.invalid": "none: no query used it",
@@ -78,7 +79,7 @@ def why_nothing(row: IndexRow) -> Iterator[str]:
         kept = why_kept(found, index)
         if kept is not None:
             yield f"not to be dropped: {kept}"
-        elif may_be_unused(found, index) and not said & {"index.unused", "index.duplicate"}:
+        elif may_be_unused(found, index) and not said & DROPPED:
             yield _not_yet(found, index)
     if "index.bloated" not in said and index.indisvalid:
         yield from _why_no_rebuild(row)

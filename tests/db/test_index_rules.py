@@ -111,21 +111,25 @@ async def test_redundant_indexes(any_database: str, any_server: Any) -> None:
     execute(any_database, drops)  # the server agrees: nothing rests on them
 
 
+def foreign_key_case(schema: str, name: str, columns: str, indexes: str) -> list[str]:
+    made = [
+        f"CREATE SCHEMA {schema}",
+        f"CREATE TABLE {schema}.parent (id int, a int, b int, d text, wide int,"
+        f" UNIQUE {columns}, PRIMARY KEY (id))",
+        f"CREATE TABLE {schema}.child (a int, b int, c int, d text, wide bigint,"
+        f" CONSTRAINT {name} FOREIGN KEY {columns} REFERENCES {schema}.parent {columns})",
+    ]
+    for place, part in enumerate(filter(None, indexes.split("; "))):
+        head = "UNIQUE " if part.startswith("UNIQUE ") else ""
+        keys = part.removeprefix(head).removeprefix("x ")
+        made.append(f"CREATE {head}INDEX x{place} ON {schema}.child {keys}")
+    return made
+
+
 async def test_foreign_keys(any_database: str) -> None:
     made, expected = [], {}
     for number, (name, columns, indexes, support) in enumerate(FOREIGN_KEYS):
-        schema = f"f{number}"
-        made += [
-            f"CREATE SCHEMA {schema}",
-            f"CREATE TABLE {schema}.parent (id int, a int, b int, d text, wide int,"
-            f" UNIQUE {columns}, PRIMARY KEY (id))",
-            f"CREATE TABLE {schema}.child (a int, b int, c int, d text, wide bigint,"
-            f" CONSTRAINT {name} FOREIGN KEY {columns} REFERENCES {schema}.parent {columns})",
-        ]
-        for place, part in enumerate(filter(None, indexes.split("; "))):
-            head = "UNIQUE " if part.startswith("UNIQUE ") else ""
-            keys = part.removeprefix(head).removeprefix("x ")
-            made.append(f"CREATE {head}INDEX x{place} ON {schema}.child {keys}")
+        made += foreign_key_case(f"f{number}", name, columns, indexes)
         expected[name] = support
     execute(any_database, made)
     board, _ = await judged(any_database)

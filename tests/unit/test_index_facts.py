@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from pgtop.advice import Facts, NeedsTime, NotPossible, ddl, foreign_keys, index_repeats, judge
 from pgtop.advice.index_facts import IndexFacts, gathered
+from pgtop.advice.index_going import spared_for
 from pgtop.advice.index_invalid import invalid
 from pgtop.advice.index_remedies import dropped
 from pgtop.advice.index_repeats import comparing, duplicate, redundant
-from pgtop.advice.index_unused import looking, spared_for, unused
+from pgtop.advice.index_unused import naming, unused
 from pgtop.advice.index_use import scans, size_bytes, why_kept
 from pgtop.advice.indexes import INDEX_RULES, bloated
 from pgtop.analysis.bloat import btree_free_bytes, hash_pages
@@ -68,13 +69,13 @@ def test_an_index_that_was_seen_to_appear_is_as_old_as_that() -> None:
     rows = rows_of(table(), window(90), index(1, "never"), use(1, 0))
     rows = {ForeignKey: (), OperatorClass: (), Partition: (), **rows}
     board.take(reading(rows))
-    new = {Index: (index(1, "never"), index(2, "new")), IndexUse: (use(1, 0), use(2, 0))}
+    new = {Index: (index(1, "never"), index(2, "new", "2")), IndexUse: (use(1, 0), use(2, 0))}
     board.take(reading({**rows, **new}, at=STARTED + 1_060))
     board.take(reading({**rows, **new}, at=STARTED + 4_660))
     seen = Facts(board.samples, board.derived)
     assert [f.subject.name for f in unused(seen)] == ["never"]
     found = gathered(seen)
-    assert found.observed_s(index(2, "new")) == pytest.approx(3_600)
+    assert found.observed_s(index(2, "new", "2")) == pytest.approx(3_600)
     assert found.observed_s(index(1, "never")) == found.window_s
 
 
@@ -113,6 +114,13 @@ def test_an_index_that_goes_takes_over_no_other() -> None:
                            | {IndexUse: (busy, use(2, 0))}))  # fmt: skip
         found = judge(Facts(board.samples, board.derived), INDEX_RULES).findings
         assert [(f.rule, f.subject.name) for f in found if f.remedy] == said
+
+
+def test_of_an_index_that_repeats_another_that_is_said_alone() -> None:
+    """It had a second finding, unused, with the same DROP: run after the other it fails."""
+    wide = index(2, "wide", "1 2", relpages=2_000)
+    found = judge(facts(90, more=(wide, use(2, 9))), INDEX_RULES).findings
+    assert [(f.rule, f.subject.name) for f in found] == [("index.redundant", "never")]
 
 
 def test_with_replicas_what_nobody_scans_here_may_take_over() -> None:
@@ -442,10 +450,10 @@ def test_many_unused_indexes_are_looked_for_in_slices_and_named_once() -> None:
     board = Board()
     board.take(reading({ForeignKey: (), OperatorClass: (), Partition: (), **rows}))
     seen = Facts(board.samples, board.derived)
-    assert sum(1 for _ in looking(seen)) > 3
+    assert sum(1 for _ in naming(seen)) > 3
     found = list(unused(seen))
     assert len(found) == 9_000
     board.take(reading({IndexUse: tuple(uses)}, at=STARTED + 1_010))
     again = Facts(board.samples, board.derived)
-    assert sum(1 for _ in looking(again)) >= 1, "counters may have moved"
+    assert sum(1 for _ in naming(again)) >= 1, "counters may have moved"
     assert all(map(is_, found, unused(again))), "they have not, and nothing is worded anew"

@@ -13,8 +13,8 @@ from textual.timer import Timer
 from pgtop.advice import Facts, NotJudged
 from pgtop.advice.foreign_keys import bare_keys
 from pgtop.advice.index_facts import IndexFacts, gathered, optional
+from pgtop.advice.index_going import may_be_unused
 from pgtop.advice.index_remedies import built_again
-from pgtop.advice.index_unused import may_be_unused
 from pgtop.analysis.bloat import LEAST_PAGES
 from pgtop.model.finding import Finding, Subject
 from pgtop.model.index import (
