@@ -42,7 +42,7 @@ def said(session: Session | None) -> str:
 
 def blocking(facts: Facts) -> Iterator[Finding]:
     """The root of a tree of sessions that wait for locks."""
-    facts.rows(LockWait)  # the reason where locks cannot be read
+    facts.rows(LockWait), facts.rows(Session)  # the reason where they cannot be read
     blocks = facts.get(Blocks)
     unsure = named = False
     for root in blocks.roots:

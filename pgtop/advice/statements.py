@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pgtop.advice import Facts, NeedsTime, NotPossible, Rule
 from pgtop.advice.thresholds import statements as limits
@@ -12,7 +12,7 @@ from pgtop.analysis.statement_delta import Delta, Interval, delta
 from pgtop.analysis.workload import Workload
 from pgtop.model.finding import Cost, Finding, Subject
 from pgtop.model.sample import SourceError
-from pgtop.model.statement import Statement, StatementKey
+from pgtop.model.statement import Statement, StatementKey, StatementText
 
 BLOCK_BYTES = 8192
 
@@ -34,6 +34,21 @@ def _workload(facts: Facts) -> Workload:
     if len(workload.intervals) < limits.INTERVALS:
         raise NeedsTime(f"{len(workload.intervals)} of {limits.INTERVALS} intervals were read")
     return workload
+
+
+def _of_visible(judge: Callable[[Facts], Iterator[Finding]]) -> Callable[[Facts], list[Finding]]:
+    """The rule, which where it finds nothing cannot tell while statements are hidden."""
+
+    def judged(facts: Facts) -> list[Finding]:
+        found = list(judge(facts))
+        hidden = facts.get(Workload).hidden
+        if hidden and not found:
+            raise NotPossible(
+                f"{hidden} statements of other roles are hidden from this role: GRANT pg_monitor"
+            )
+        return found
+
+    return judged
 
 
 def _recent(workload: Workload) -> tuple[Interval, ...]:
@@ -75,6 +90,7 @@ def n_plus_one(facts: Facts) -> Iterator[Finding]:
     intervals = _recent(workload)
     last = intervals[-1]
     busy_ms = last.exec_ms / last.seconds
+    found = unread = False
     for key, seen in last.deltas.items():
         if key in workload.own or not _looks_up(seen, last.seconds):
             continue
@@ -86,10 +102,15 @@ def n_plus_one(facts: Facts) -> Iterator[Finding]:
         share = ms_s / busy_ms if busy_ms else 0.0
         if share < limits.LOOKUP_TIME_FRACTION and calls_s < limits.LOOKUP_BUSY_CALLS_PER_S:
             continue
+        unread = unread or key not in workload.texts
         if _is_select(workload, key):
             parents = list(_lists(workload, intervals, key))
             if parents:
+                found = True
                 yield _n_plus_one(workload, key, parents, calls_s, ms_s, last)
+    if unread and not found:  # whether it is a look-up its text says
+        facts.rows(StatementText)
+        raise NeedsTime("texts of frequent statements were not read yet")
 
 
 def _looks_up(seen: Delta, seconds: float) -> bool:
@@ -296,7 +317,7 @@ def _compared(
 
 
 STATEMENT_RULES: tuple[Rule, ...] = (
-    Rule("query.n_plus_one", n_plus_one),
-    Rule("query.spills", spills),
-    Rule("query.regressed", regressed),
+    Rule("query.n_plus_one", _of_visible(n_plus_one)),
+    Rule("query.spills", _of_visible(spills)),
+    Rule("query.regressed", _of_visible(regressed)),
 )

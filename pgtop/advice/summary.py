@@ -95,7 +95,8 @@ CAUSES: Sequence[tuple[str, tuple[str, ...]]] = (
     ("replication", ("replication.", "wal.")),
 )
 """Missing indexes, N+1 and an exhausted pool account for most slow databases; then what an
-incident is made of. Name -> beginnings of the names of its rules."""
+incident is made of. Name -> beginnings of the names of its rules; those of the first can be judged
+everywhere, and none is clear without them."""
 
 
 def causes(verdict: Verdict) -> tuple[Cause, ...]:
@@ -109,13 +110,12 @@ def causes(verdict: Verdict) -> tuple[Cause, ...]:
             f for f in verdict.findings if f.rule.startswith(rules) and f.severity != "notice"
         )
         waits = [why for rule, why in verdict.needs_time.items() if rule.startswith(rules)]
-        barred = [why for rule, why in verdict.not_possible.items() if rule.startswith(rules)]
-        judged = any(rule.startswith(rules) for rule in verdict.judged)
+        barred = [why for rule, why in verdict.not_possible.items() if rule.startswith(rules[0])]
         if found:
             made.append(Cause(name, "named", found))
         elif waits:
             made.append(Cause(name, "waiting", why=waits[0]))
-        elif barred and not judged:
+        elif barred:
             made.append(Cause(name, "unknown", why=barred[0]))
         else:
             made.append(Cause(name, "clear"))

@@ -11,6 +11,7 @@ import pytest
 
 from pgtop.advice import Facts, Verdict, judge
 from pgtop.advice.rules import RULES
+from pgtop.advice.summary import causes
 from pgtop.analysis.derived import Board
 from pgtop.model.finding import Finding
 from pgtop.model.index import CounterWindow
@@ -52,7 +53,9 @@ def named(finding: Finding) -> tuple[Any, ...]:
     return finding.rule, finding.severity, subject.kind, subject.schema, subject.name
 
 
-WHOLE = {named(f): f for f in verdict_of(lambda place, samples: None).findings}
+EVERYTHING = verdict_of(lambda place, samples: None)
+WHOLE = {named(f): f for f in EVERYTHING.findings}
+FOUND = {cause.name for cause in causes(EVERYTHING) if cause.state == "named"}
 
 
 def never(kind: type[Any]) -> Callable[[int, Samples], None]:
@@ -73,12 +76,16 @@ def refused(kind: type[Any], why: SourceError, since: int) -> Callable[[int, Sam
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_what_is_not_known_makes_no_finding(kind: type[Any]) -> None:
     assert len(WHOLE) >= 8, "the recording has what to find"
+    assert {"N+1", "locks", "vacuum"} == FOUND
     no, locked = SourceError("permission denied", lasting=True), SourceError("locked")
     for change in (
         never(kind), refused(kind, no, 0), refused(kind, locked, 0),
         refused(kind, locked, len(READINGS) - 1),
     ):  # fmt: skip
-        for finding in verdict_of(change).findings:
+        verdict = verdict_of(change)
+        clear = {cause.name for cause in causes(verdict) if cause.state == "clear"}
+        assert not clear & FOUND
+        for finding in verdict.findings:
             assert named(finding) in WHOLE, finding
             assert "“”" not in f"{finding.title} {finding.why}"
             if finding.remedy is not None:

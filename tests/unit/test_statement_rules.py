@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,6 +58,21 @@ def n_plus_one_load(**child: Any) -> dict[int, dict[str, Any]]:
         1: {"calls": 4_000, "rows": 4_000, "total_exec_time": 100.0, **child},
         2: {"calls": 80, "rows": 4_000, "total_exec_time": 40.0},
     }
+
+
+def test_nothing_found_among_hidden_statements_is_not_nothing() -> None:
+    steps = growing({1: {"calls": 10, "rows": 10, "total_exec_time": 1.0}})
+    seen = facts(steps, {1: LOOKUP})
+    assert len(judge(seen, STATEMENT_RULES).judged) == 3
+    hidden = replace(seen.derived[Workload], hidden=7)
+    verdict = judge(Facts({}, {Workload: hidden}), STATEMENT_RULES)
+    assert verdict.judged == ()
+    assert "7 statements of other roles are hidden" in verdict.not_possible["query.n_plus_one"]
+
+
+def test_a_frequent_statement_without_text_is_not_judged() -> None:
+    with pytest.raises(NeedsTime):
+        list(n_plus_one(facts(growing(n_plus_one_load()), {2: LIST})))
 
 
 def test_n_plus_one_names_both() -> None:
