@@ -17,7 +17,7 @@ from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.analysis.vacuum.view import TableVacuum, cost_per_s, view
 from pgtop.model.finding import Remedy, Subject
 from pgtop.model.sample import SourceError
-from pgtop.model.table import Table, options_of
+from pgtop.model.table import IndexPages, Table, options_of
 from pgtop.model.vacuum import VacuumSetting
 
 
@@ -57,6 +57,9 @@ def known(facts: Facts) -> tuple[VacuumState, VacuumSettings]:
     state = facts.get(VacuumState)
     if state.settings is None or not state.tables:
         raise NeedsTime("tables were not read yet")
+    if not state.indexes_read:  # how long a run takes hangs on them
+        facts.rows(IndexPages)
+        raise NeedsTime("sizes of indexes were not read yet")
     return state, state.settings
 
 

@@ -204,7 +204,7 @@ def _label(row: VacuumRow) -> Cell:
 
 
 def head_lines(
-    state: VacuumState, settings: VacuumSettings, width: int
+    state: VacuumState, settings: VacuumSettings, width: int, *, runs_known: bool = True
 ) -> list[list[tuple[str, Tone]]]:
     """On or off, workers, budget, ages, the counters' age; the horizon on a line of its own
     where somebody holds it."""
@@ -217,7 +217,10 @@ def head_lines(
     here = sum(p.run.worker and p.run.same_database for p in state.history.now)
     full: Tone = "warning" if busy >= settings.max_workers else ""
     other = f" ({here} here)" if busy != here else ""
-    pieces.append((f"  workers {busy}/{settings.max_workers}{other}", full))
+    if runs_known:
+        pieces.append((f"  workers {busy}/{settings.max_workers}{other}", full))
+    else:
+        pieces.append((f"  workers ?/{settings.max_workers}", "notice"))
     pieces.extend(_budget(state, settings, width))
     words, tone = _horizon(state)
     if tone != "warning":

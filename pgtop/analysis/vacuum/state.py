@@ -76,6 +76,9 @@ class VacuumState:
     """At the first look: what changed since is what happens now."""
 
     indexes: Mapping[int, IndexPages] = field(default_factory=dict)
+    indexes_read: bool = False
+    """Else how long a vacuum takes is not known."""
+
     children: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     analyzed_parents: Mapping[int, bool | None] = field(default_factory=dict)
     history: RunHistory = field(default_factory=RunHistory)
@@ -150,6 +153,7 @@ class VacuumState:
             changes["hidden"] = vitals.hidden
         if IndexPages in fresh:
             changes["indexes"] = {row.relid: row for row in fresh[IndexPages].rows}
+            changes["indexes_read"] = True
         if Partition in fresh:
             children: dict[int, list[int]] = {}
             for row in fresh[Partition].rows:

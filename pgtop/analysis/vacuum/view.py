@@ -42,6 +42,7 @@ class TableVacuum:
     rates: Rates | None
     long: LongRates | None
     indexes: IndexPages | None
+    indexes_read: bool
     use: TableUse | None
     pace: Pace
     work: Work
@@ -74,8 +75,9 @@ class TableVacuum:
 
     @property
     def estimated_s(self) -> float | None:
-        """What the cost model says a run takes at most; None: only the disk limits it."""
-        return self.work.seconds(self.pace)
+        """What the cost model says a run takes at most; None: only the disk limits it, or its
+        indexes were not read."""
+        return self.work.seconds(self.pace) if self.indexes_read else None
 
     @property
     def takes_s(self) -> float | None:
@@ -155,6 +157,7 @@ def view(state: VacuumState, settings: VacuumSettings, relid: int) -> TableVacuu
         rates=rates,
         long=long_rates(table, use, state.window_s()),
         indexes=indexes,
+        indexes_read=state.indexes_read,
         use=use,
         pace=pace(options, settings, sharing),
         work=work(table, indexes, dead, settings),

@@ -169,6 +169,9 @@ class ActivityPane(LivePane):
         if self.narrowed is not None:
             return f"no session is at {self.narrowed.words} just now: Esc shows all"
         if self.only_tree:
+            waits = self.facts.samples.get(LockWait)
+            if isinstance(waits, SourceError):
+                return f"who waits for a lock is not known: {waits.why}; b shows all sessions"
             return "nobody waits for a lock: b shows all sessions"
         return f"no session is at work; {idle} are idle (i shows them)"
 
@@ -179,10 +182,14 @@ class ActivityPane(LivePane):
         in_xact = sum(s.idle_in_transaction for s in clients)
         hidden = sum(s.hidden for s in found.rows)
         least = "≥" if hidden else ""
+        waits = self.facts.samples.get(LockWait)
+        unknown = isinstance(waits, SourceError)
         left: list[tuple[str, Tone]] = [
             (" blocking tree" if self.only_tree else " all sessions", "strong"),
             (f"  {least}{active} active", ""),
-            (f"  {least}{waiting} waiting", "warning" if waiting else ""),
+            ("  ? waiting", "")
+            if unknown
+            else (f"  {least}{waiting} waiting", "warning" if waiting else ""),
             (f"  {least}{in_xact} idle in xact", ""),
         ]
         if self.narrowed is not None:
@@ -191,7 +198,6 @@ class ActivityPane(LivePane):
             left.append((f"  {idle} idle not shown", "dim"))
         if self.filter_text:
             left.append((f"  /{self.filter_text}/", "key"))
-        waits = self.facts.samples.get(LockWait)
         if isinstance(waits, SourceError):
             left.append((f"  ! who waits is not known: {waits.why}", "warning"))
         if hidden:

@@ -15,7 +15,7 @@ from pgtop.analysis import units
 from pgtop.analysis.vacuum.settings import VacuumSettings
 from pgtop.analysis.vacuum.state import VacuumState
 from pgtop.model.finding import Finding, Remedy, Subject
-from pgtop.model.sample import SourceError
+from pgtop.model.sample import Sample, SourceError
 from pgtop.model.table import IndexPages, Partition, Table, TableUse
 from pgtop.model.vacuum import (
     DatabaseAge,
@@ -156,7 +156,8 @@ class AutovacuumPane(LivePane):
         )  # fmt: skip
 
     def _show_head(self, state: VacuumState, settings: VacuumSettings) -> None:
-        lines = head_lines(state, settings, self.app.size.width)
+        known = isinstance(self.facts.samples.get(VacuumRun), Sample)
+        lines = head_lines(state, settings, self.app.size.width, runs_known=known)
         if self.filter_text:
             lines[0].insert(0, (f" /{self.filter_text}/", "key"))
         if self.marked:

@@ -75,7 +75,7 @@ class ReplicationPane(LivePane):
     def show_facts(self, facts: Facts) -> None:
         """Everything that was read; what was refused says so in its row."""
         found = facts.samples.get(Slot)
-        if isinstance(found, SourceError):
+        if isinstance(found, SourceError) and found.passing:
             self.say_unreadable(found)
             return
         if found is None:
@@ -96,7 +96,7 @@ class ReplicationPane(LivePane):
 
     def _head_line(self, facts: Facts) -> Line:
         places = cast("tuple[WalPlace, ...]", read(facts, WalPlace))
-        standbys, slots = read(facts, Standby), read(facts, Slot)
+        standbys, slots = _number(facts, Standby), _number(facts, Slot)
         flow = facts.derived.get(WalFlow)
         left: list[tuple[str, Tone]] = []
         if places:
@@ -105,9 +105,9 @@ class ReplicationPane(LivePane):
             rate = None if flow is None else flow.wal.per_s
             word = "received" if places[0].in_recovery else "written"
             left.append((f"   WAL {units.size(rate)}/s {word}", ""))
-        left.append((f"   {units.plural(len(standbys), 'receiver')}", ""))
+        left.append((f"   {standbys} {'receiver' if standbys == '1' else 'receivers'}", ""))
         if places:
-            left.append((f"   {len(slots)} of {places[0].max_replication_slots} slots", ""))
+            left.append((f"   {slots} of {places[0].max_replication_slots} slots", ""))
             if places[0].archive_mode == "off":
                 left.append(("   no archive", "dim"))
         if self.filter_text:
@@ -160,6 +160,11 @@ class ReplicationPane(LivePane):
             self.focus_inside()
         else:
             super().action_back()
+
+
+def _number(facts: Facts, kind: type[Any]) -> str:
+    refused = isinstance(facts.samples.get(kind), SourceError)
+    return units.UNKNOWN if refused else str(len(read(facts, kind)))
 
 
 def detail_text(row: Row) -> Text:
