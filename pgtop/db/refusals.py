@@ -52,7 +52,7 @@ class Refusals:
         """It was asked for, and this came of it."""
         now = time.monotonic()
         until = float("inf") if error.lasting else now + RETRY_REFUSED_S
-        if error.sqlstate == LOCK_NOT_AVAILABLE:
+        if error.locked:
             self._fresh.append(row_type)
             until, self._probe_at = float("inf"), now + RETRY_LOCKED_S
         self._refused.pop(row_type, None)  # the others' turn comes first
@@ -73,4 +73,4 @@ class Refusals:
 
     def _locked(self) -> list[type[Any]]:
         """What met a lock, the one that was tried longest ago first."""
-        return [k for k, (e, _) in self._refused.items() if e.sqlstate == LOCK_NOT_AVAILABLE]
+        return [k for k, (e, _) in self._refused.items() if e.locked]

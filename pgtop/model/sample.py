@@ -48,6 +48,11 @@ class SourceError(Exception):
         """Whether the next reading may bring rows without anybody doing anything."""
         return not self.lasting and self.remedy is None
 
+    @property
+    def locked(self) -> bool:
+        """Whether a lock was met, of the catalogue or of the relation that was asked for."""
+        return self.sqlstate == "55P03"  # lock_not_available
+
 
 class Disconnected(SourceError):
     """There is no connection now; `retry_in` seconds from now it is worth a try.

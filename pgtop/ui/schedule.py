@@ -45,6 +45,9 @@ COST_WINDOW_S = 60.0
 COLD = 0.3
 """What is left of a first reading's cost when it comes again: measured 0.2 to 0.4."""
 
+LOCKED_S = 5.0
+"""What met a lock in the background is tried again after so long."""
+
 BESIDE_ROWS = 4_000
 """From so many rows on, what follows from them is worked out in a thread."""
 
@@ -213,18 +216,20 @@ class Schedule:
         link carries one between two readings of the tab."""
         while self.status.connected and self.status.frozen_at is None:
             started = time.monotonic()
-            name = self._due_group()
-            if name is None or self._wake.is_set():
+            locked = self._locked_behind()
+            name = None if locked else self._due_group()
+            if (name is None and not locked) or self._wake.is_set():
                 return
             lanes = self._lanes()
-            due = [kind for kind in self._groups[name].types if kind not in lanes]
-            await self._read(due)
+            group = self._groups[name].types if name is not None else locked
+            await self._read([kind for kind in group if kind not in lanes])
             if not self.status.connected:
                 await self._on_change(True)  # or it is back before anybody was told
                 return
-            self._priced(name, self._spent[-1][1] if self._spent else 0.0)
-            if self._on_group is not None:
-                await self._guarded(self._on_group(name))
+            if name is not None:
+                self._priced(name, self._spent[-1][1] if self._spent else 0.0)
+                if self._on_group is not None:
+                    await self._guarded(self._on_group(name))
             await self._on_change(False)
             now = time.monotonic()
             pause = now - started  # as long as the server worked
@@ -325,7 +330,27 @@ class Schedule:
         return [
             row_type
             for row_type, least in lanes.items()
-            if row_type not in self._read_at or now - self._read_at[row_type] >= least
+            if row_type not in self._read_at
+            or now - self._read_at[row_type] >= least
+            or self._locked(row_type)
+        ]
+
+    def _locked(self, row_type: type[Any]) -> bool:
+        """Whether it was not read for a lock: it does not wait for its turn, which may be
+        minutes away. The source asks for one of them alone until that comes through."""
+        found = self.board.samples.get(row_type)
+        return isinstance(found, SourceError) and found.locked
+
+    def _locked_behind(self) -> list[type[Any]]:
+        """The same of what no tab in view reads, tried every few seconds."""
+        now, lanes = time.monotonic(), self._lanes()
+        return [
+            row_type
+            for group in self._groups.values()
+            for row_type in group.types
+            if row_type not in lanes
+            and self._locked(row_type)
+            and now - self._read_at.get(row_type, now) >= LOCKED_S
         ]
 
     async def _read_texts(self) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from pgtop.analysis.groups import Group
 from pgtop.model.index import Index, IndexUse, Sequence
-from pgtop.model.sample import Reading
+from pgtop.model.sample import Reading, Sample, SourceError
 from pgtop.model.session import Session
 from pgtop.model.table import Table
 from pgtop.ui.schedule import Schedule
@@ -72,3 +75,44 @@ async def test_what_a_tab_shows_first_is_read_before_the_rest() -> None:
     assert "IndexUse" not in shown[0]
     assert "IndexUse" in shown[1]
     assert source.order == ["Server", "IndexUse", "Server"], "later all is one reading"
+
+
+class LockedSource(SlowSource):
+    """Answers with a lock until it is gone."""
+
+    held = True
+
+    async def read(self, types: Iterable[type[Any]]) -> Reading:
+        found = await super().read(types)
+        if not self.held:
+            return found
+        locked = SourceError("locked", sqlstate="55P03")
+        slow = (Index, Table)
+        return replace(
+            found, samples={k: locked if k in slow else s for k, s in found.samples.items()}
+        )
+
+
+async def test_what_met_a_lock_does_not_wait_for_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The catalogue's turn comes every two minutes: so long a lock of seconds was shown."""
+    monkeypatch.setattr("pgtop.ui.schedule.LOCKED_S", 0.1)
+
+    async def changed(of_tab: bool) -> None:
+        samples = schedule.board.samples
+        if isinstance(samples.get(Index), SourceError) and isinstance(
+            samples.get(Table), SourceError
+        ):
+            source.held = False
+        elif not source.held and all(isinstance(samples[k], Sample) for k in (Index, Table)):
+            done.set()
+
+    done, source = asyncio.Event(), LockedSource(0.01)
+    schedule = Schedule(
+        source, interval=0.05, lanes=lambda: {Session: 0, Index: 120}, on_change=changed,
+        groups={"tables": Group((Table,), 600, 1e9)},
+    )  # fmt: skip
+    schedule.start()
+    await asyncio.wait_for(done.wait(), 5)
+    await schedule.stop()
