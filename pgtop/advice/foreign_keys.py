@@ -107,7 +107,7 @@ def _judged(
                 here.append(_Proposed(columns, of, frozenset(bare)))
             leaves = found.usage.all_leaves(key.conrelid)
             finding = _bare(found, key, table, best, bare, leaves, pages, deleted)
-            if other is not None:
+            if other is not None and finding.remedy is not None:
                 served = f"the index that is proposed for {other} serves it too"
                 finding = replace(finding, remedy=None, no_remedy=served)
             said.append(finding)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pgtop.advice import Facts, NotJudged, Rule
 from pgtop.advice.index_facts import IndexFacts, gathered, kept, kept_in_slices
-from pgtop.advice.index_going import looking, may_go
+from pgtop.advice.index_going import going, looking, may_go
 from pgtop.advice.index_remedies import dropped
 from pgtop.advice.index_repeats import comparing, repeated
 from pgtop.advice.index_use import size_bytes, subject
@@ -25,6 +25,17 @@ def unused(facts: Facts) -> Iterator[Finding]:
     yield from kept(
         found.usage, "unused", inputs, lambda: tuple(_finding(found, index) for index in few)
     )
+
+
+def goes(facts: Facts, index: Index) -> bool:
+    """Whether a drop is offered for it: nothing else is worth doing to it."""
+    try:
+        return (
+            index.indexrelid in going(facts)
+            or (index.schemaname, index.relname) in repeated(facts)
+        )  # fmt: skip
+    except NotJudged:
+        return False
 
 
 def naming(facts: Facts) -> Iterator[None]:

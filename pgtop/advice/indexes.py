@@ -10,7 +10,7 @@ from pgtop.advice.index_facts import IndexFacts, gathered
 from pgtop.advice.index_invalid import INVALID_RULES
 from pgtop.advice.index_remedies import BUILD_WAITS as BUILD_WAITS
 from pgtop.advice.index_repeats import REPEAT_RULES
-from pgtop.advice.index_unused import UNUSED_RULES
+from pgtop.advice.index_unused import UNUSED_RULES, goes
 from pgtop.advice.index_use import scans, subject, why_kept
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
@@ -60,7 +60,9 @@ def bloated(facts: Facts) -> Iterator[Finding]:
             if bloat.fraction < limits.BLOATED_FRACTION or bloat.bytes < least:
                 continue
             table = found.usage.tables.get(index.indrelid)
-            if running_cause(facts, table) is None and index.indisvalid:
+            if running_cause(facts, table) is not None or not index.indisvalid:
+                continue
+            if not goes(facts, index):
                 yield _bloated(found, index, bloat.bytes, bloat.fraction, bloat.source, bloat.why)
 
 

@@ -179,12 +179,32 @@ def test_no_foreign_key_lacks_an_index_until_it_is_known_which_fit(kind: type[An
 
 @pytest.mark.parametrize("kind", [HorizonHolder, Table])
 def test_nothing_is_rebuilt_until_it_is_known_that_it_would_help(kind: type[Any]) -> None:
-    air = index(2, "air", "1", relpages=100_000)
-    seen = facts(1, more=(air, column(), OperatorClass(1978, 1976, "int4_ops", True)))
+    air = index(2, "air", "2", relpages=100_000)
+    seen = facts(1, more=(air, column(attnum=2), OperatorClass(1978, 1976, "int4_ops", True)))
     assert [f.subject.name for f in bloated(seen)] == ["air"]
     samples = {k: v for k, v in seen.samples.items() if k is not kind}
     with pytest.raises(NeedsTime):
         list(bloated(Facts(samples, seen.derived)))
+
+
+def test_an_index_that_goes_is_not_rebuilt() -> None:
+    """REINDEX after DROP fails, before it is work for nothing."""
+    classes = OperatorClass(1978, 1976, "int4_ops", True)
+    air = index(2, "air", "1", relpages=100_000)
+    busy, idle = (use(1, 5), use(2, 5)), (use(1, 5), use(2, 0))
+    wide = index(1, "never", "1 2")
+    for more, said in (
+        ((air, *busy), [("index.redundant", "air")]),
+        ((air._replace(indkey="2"), *busy), [("index.bloated", "air")]),
+        ((air._replace(indkey="2"), *idle), [("index.unused", "air")]),
+    ):
+        rows = rows_of(
+            table(), window(90), wide, classes, column(attnum=1), column(attnum=2), *more
+        )
+        board = Board()
+        board.take(reading({ForeignKey: (), Partition: (), HorizonHolder: (), **rows}))
+        found = judge(Facts(board.samples, board.derived), INDEX_RULES).findings
+        assert [(f.rule, f.subject.name) for f in found] == said
 
 
 def test_scans_of_a_partitioned_index_are_known_when_all_of_its_leaves_are() -> None:
