@@ -226,7 +226,7 @@ def head_lines(
     if tone != "warning":
         pieces.append((words, tone))
     pieces.append(_ages(state, settings, width))
-    pieces.append(_counters(state))
+    pieces.append(_counters(state, width))
     return [pieces, [(words[1:] + " ", tone)]] if tone == "warning" else [pieces]
 
 
@@ -273,10 +273,11 @@ def _ages(state: VacuumState, settings: VacuumSettings, width: int) -> tuple[str
     return (f"  oldest db {units.percent(share)}{of}", "warning" if share > 1.2 else "")
 
 
-def _counters(state: VacuumState) -> tuple[str, Tone]:
+def _counters(state: VacuumState, width: int) -> tuple[str, Tone]:
     window = state.window_s()
     if state.counters.lost >= 3:
-        return (f"  counters lost ({state.counters.lost} tables)", "warning")
+        of = f" ({state.counters.lost} tables)" if width >= 100 else ""
+        return (f"  counters lost{of}", "warning")
     if window is None:
         return ("  counters ?", "dim")
     return (f"  counters {'≥' if state.counters.at_least else ''}{units.age(window)}", "dim")
