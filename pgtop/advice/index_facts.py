@@ -100,8 +100,8 @@ def gathered(facts: Facts) -> IndexFacts:
         estimates=estimates,
         foreign_keys=kept(usage, "by child", (keys, usage.leaves), lambda: _by_child(keys, usage)),
         classes={row.oid: row for row in optional(facts, OperatorClass)},
-        blind=_unread(facts, ForeignKey, "foreign keys")
-        or _unread(facts, OperatorClass, "operator classes"),
+        blind=unread(facts, ForeignKey, "foreign keys")
+        or unread(facts, OperatorClass, "operator classes"),
         window=windows[0],
         server=servers[0] if servers else None,
         now=_now(facts, sample.taken_at if isinstance(sample, Sample) else 0.0),
@@ -113,8 +113,8 @@ def _now(facts: Facts, at: float) -> float:
     return max(at, server.taken_at) if isinstance(server, Sample) else at
 
 
-def _unread(facts: Facts, row_type: type[Any], what: str) -> str | None:
-    """Why rows of a type are not there, or None."""
+def unread(facts: Facts, row_type: type[Any], what: str) -> str | None:
+    """Why rows of a type are not there, in the server's words where it refused; None: they are."""
     found = facts.samples.get(row_type)
     if isinstance(found, SourceError):
         return found.why

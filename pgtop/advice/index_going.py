@@ -85,8 +85,8 @@ def _together(found: IndexFacts, indexes: Iterable[Index]) -> list[Index]:
     """Those of one table that may go together: of two that serve a foreign key alike, one
     stays, the smaller."""
     gone: list[Index] = []
-    may_go = (index for index in indexes if _long_unused(found, index))
-    for index in sorted(may_go, key=lambda index: -index.relpages):
+    idle = (index for index in indexes if _long_unused(found, index))
+    for index in sorted(idle, key=lambda index: -index.relpages):
         if found.supports(index, without=gone) is None:
             gone.append(index)
     return gone

@@ -49,6 +49,11 @@ class SourceError(Exception):
         return not self.lasting and self.remedy is None
 
     @property
+    def said(self) -> str:
+        """Why, and the SQL that would help where there is any."""
+        return f"{self.why}; {self.remedy}" if self.remedy else self.why
+
+    @property
     def locked(self) -> bool:
         """Whether a lock was met, of the catalogue or of the relation that was asked for."""
         return self.sqlstate == "55P03"  # lock_not_available

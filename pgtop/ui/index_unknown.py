@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pgtop.advice import Facts, Verdict
+from pgtop.advice.index_facts import unread
 from pgtop.model.index import ForeignKey, IndexUse, OperatorClass
-from pgtop.model.sample import SourceError
 from pgtop.model.table import Partition, Table
 
 SOURCES: Mapping[str, tuple[type[Any], ...]] = {
@@ -29,11 +29,9 @@ WORDS: Mapping[type[Any], str] = {
 def why_unknown(view: str, facts: Facts, verdict: Verdict | None) -> str | None:
     """The reason, in the server's words where it refused; None: all is known."""
     for row_type in SOURCES.get(view, ()):
-        found = facts.samples.get(row_type)
-        if isinstance(found, SourceError):
-            return found.why
-        if found is None:
-            return f"{WORDS[row_type]} were not read yet"
+        why = unread(facts, row_type, WORDS[row_type])
+        if why is not None:
+            return why
     rule = RULES.get(view)
     if rule is None:
         return None

@@ -70,32 +70,8 @@ def rows_of(facts: Facts, findings: tuple[Finding, ...]) -> list[Row]:
         *(_conflict(row) for row in read(facts, Conflict) if row.total),
         *_server(facts),
         *(_trust(row) for row in read(facts, DatabaseTrust) if _doubtful(row)),
-        *_refused(facts),
     ]
     return [_with(row, findings) for row in made]
-
-
-REFUSABLE: tuple[tuple[type[Any], str], ...] = (
-    (Standby, "standbys"), (Slot, "slots"), (Recovery, "replay here"), (Archiver, "archive"),
-    (Checkpoints, "checkpoints"), (Conflict, "cancelled by replay"),
-    (DatabaseTrust, "checksums, collations"),
-)  # fmt: skip
-"""What has no row of its own where it cannot be read, and would be taken for nothing."""
-
-
-def _refused(facts: Facts) -> Iterator[Row]:
-    for kind, name in REFUSABLE:
-        found = facts.samples.get(kind)
-        if isinstance(found, SourceError):
-            why = _why(found)
-            yield Row(
-                key=("refused", name), name=name, state=units.UNKNOWN, bytes_unknown=True,
-                said=why, more=(("not known", why),),
-            )  # fmt: skip
-
-
-def _why(error: SourceError) -> str:
-    return f"{error.why}; {error.remedy}" if error.remedy else error.why
 
 
 def read(facts: Facts, kind: type[Any]) -> tuple[Any, ...]:
@@ -303,7 +279,7 @@ def _files(facts: Facts, flow: WalFlow) -> Iterator[Row]:
     found = facts.samples.get(WalFiles)
     files = found.rows[0] if isinstance(found, Sample) and found.rows else None
     counters = read(facts, WalCounters)
-    why = _why(found) if isinstance(found, SourceError) else ""
+    why = found.said if isinstance(found, SourceError) else ""
     yield Row(
         key=("server", "pg_wal"),
         name="pg_wal",

@@ -32,6 +32,7 @@ from pgtop.ui.lines import Line
 from pgtop.ui.live_pane import LivePane
 from pgtop.ui.live_table import LiveTable
 from pgtop.ui.replication_columns import columns
+from pgtop.ui.replication_refused import refused
 from pgtop.ui.replication_rows import Row, key_of, read, rows_of
 from pgtop.ui.schedule import Lanes
 from pgtop.ui.table_columns import Tone
@@ -80,7 +81,8 @@ class ReplicationPane(LivePane):
             return
         if found is None:
             return
-        rows = [row for row in rows_of(facts, self._findings()) if self._fits(row)]
+        every = (*rows_of(facts, self._findings()), *refused(facts))
+        rows = [row for row in every if self._fits(row)]
         self.table.empty = f"nothing matches /{self.filter_text}/: / edits it, Esc forgets it"
         self.table.show_rows(rows)
         self.head.show(self._head_line(facts))
