@@ -81,7 +81,7 @@ def why_nothing(row: IndexRow) -> Iterator[str]:
             yield f"not to be dropped: {kept}"
         elif may_be_unused(found, index) and not said & DROPPED:
             yield _not_yet(found, index)
-    if "index.bloated" not in said and index.indisvalid:
+    if "index.bloated" not in said and not said & DROPPED and index.indisvalid:
         yield from _why_no_rebuild(row)
 
 

@@ -421,3 +421,16 @@ async def test_a_message_that_was_read_goes_with_the_next_key(
         app.note("the link is slow", "warning")
         await pilot.press("down")
         assert "the link is slow" in screen_text(pilot)
+
+
+async def test_the_detail_of_an_index_to_drop_does_not_tell_of_a_rebuild() -> None:
+    """Both were written out, one under the other."""
+    measured = Measured(1, 8 << 20, 7 << 20, 0.1, "pgstatindex", "density 10 %")
+    async with running(shop(), size=(150, 40), first_pane="indexes") as pilot:
+        board = app_of(pilot).schedule.board
+        board.add(Measured, (measured,))
+        await pilot.press("d", "enter")
+        await settle(pilot)
+        shown = screen_text(pilot)
+        assert "DROP INDEX CONCURRENTLY public.by_user;" in shown
+        assert "no rebuild is recommended" not in shown
