@@ -7,12 +7,13 @@ write its test.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from operator import is_, itemgetter
+from operator import is_
 from typing import Any, TypeVar
 
-from pgtop.model.finding import Finding, rank
+from pgtop.advice.verdict import Found, Verdict, arranged
+from pgtop.model.finding import Finding
 from pgtop.model.sample import Sample, SourceError
 
 FactT = TypeVar("FactT")
@@ -81,21 +82,6 @@ class Rule:
     """Work that others share and that takes long, in steps of a few milliseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What all the rules said of one set of facts."""
-
-    findings: tuple[Finding, ...]
-    """Worst first."""
-
-    judged: tuple[str, ...]
-    needs_time: Mapping[str, str]
-    """Rule name -> why it cannot tell yet."""
-
-    not_possible: Mapping[str, str]
-    """Rule name -> why it cannot tell here."""
-
-
 def judge(facts: Facts, rules: Iterable[Rule]) -> Verdict:
     """Ask every rule."""
     judge_ = Judge(rules)
@@ -109,15 +95,15 @@ class _Outcome:
     """What a rule said, and of which facts."""
 
     looked_at: tuple[tuple[int, type[Any], Any], ...]
-    findings: tuple[Finding, ...] = ()
-    ranks: tuple[tuple[object, ...], ...] = ()
-    """Of each finding: tens of thousands are not ranked anew after every reading."""
+    findings: tuple[Finding, ...]
+    found: Found
+    """The same in order: tens of thousands are not put in order after every reading."""
 
     refused: NotJudged | None = None
 
     def says_as(self, other: _Outcome) -> bool:
         """Whether both say the same."""
-        return self.findings is other.findings and str(self.refused) == str(other.refused)
+        return self.found is other.found and str(self.refused) == str(other.refused)
 
 
 class Judge:
@@ -128,9 +114,9 @@ class Judge:
         self._outcomes: dict[str, _Outcome] = {}
         self._verdict: Verdict | None = None
 
-    def steps(self, facts: Facts) -> Iterator[str]:
-        """Ask every rule that has to be asked; yields its name after each, for who must not
-        be held up."""
+    def steps(self, facts: Facts) -> Iterator[str | None]:
+        """Ask every rule that has to be asked; yields its name after each, None between slices
+        of one's work, for who must not be held up."""
         spaces = (facts.samples, facts.derived)
         for rule in self._rules:
             known = self._outcomes.get(rule.name)
@@ -140,8 +126,8 @@ class Judge:
                 continue
             if rule.prepare is not None:
                 for _ in rule.prepare(facts):
-                    yield rule.name
-            outcome = self._outcomes[rule.name] = _asked(rule, facts, known)
+                    yield None
+            outcome = self._outcomes[rule.name] = yield from _asked(rule, facts, known)
             if known is None or not outcome.says_as(known):
                 self._verdict = None
             yield rule.name
@@ -156,11 +142,8 @@ class Judge:
     def _made(self) -> Verdict:
         outcomes = self._outcomes
         refused = {name: o.refused for name, o in outcomes.items() if o.refused is not None}
-        ranked = [p for o in outcomes.values() for p in zip(o.ranks, o.findings, strict=True)]
-        ranked.sort(key=itemgetter(0))
         return Verdict(
-            findings=tuple(finding for _, finding in ranked),
-            judged=tuple(name for name in outcomes if name not in refused),
+            found={name: o.found for name, o in outcomes.items() if o.refused is None},
             needs_time={n: str(why) for n, why in refused.items() if isinstance(why, NeedsTime)},
             not_possible={
                 n: str(why) for n, why in refused.items() if not isinstance(why, NeedsTime)
@@ -168,7 +151,8 @@ class Judge:
         )
 
 
-def _asked(rule: Rule, facts: Facts, before: _Outcome | None) -> _Outcome:
+def _asked(rule: Rule, facts: Facts, before: _Outcome | None) -> Generator[None, None, _Outcome]:
+    """Ask one rule; yields between slices of putting in order what it found."""
     samples, derived = _Watched(facts.samples), _Watched(facts.derived)
     findings: tuple[Finding, ...] = ()
     refused: NotJudged | None = None
@@ -182,8 +166,8 @@ def _asked(rule: Rule, facts: Facts, before: _Outcome | None) -> _Outcome:
         for kind, value in watched.seen.items()
     )
     if before is not None and _identical(findings, before.findings):
-        return _Outcome(looked_at, before.findings, before.ranks, refused)
-    return _Outcome(looked_at, findings, tuple(map(rank, findings)), refused)
+        return _Outcome(looked_at, before.findings, before.found, refused)
+    return _Outcome(looked_at, findings, (yield from arranged(findings)), refused)
 
 
 def _identical(some: tuple[Finding, ...], others: tuple[Finding, ...]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Protocol
 
 from pgtop.analysis.derived import Board
@@ -44,19 +45,24 @@ async def ask_sequences(source: Source, board: Board) -> None:
 
 
 async def ask_definitions(source: Source, board: Board, findings: Iterable[Finding]) -> None:
-    """The definitions of the indexes that findings would drop, so that the undo is known."""
+    """The definitions of the indexes that findings would drop, so that the undo is known; of
+    the first ones that lack it."""
     estimates: Estimates | None = board.derived.get(Estimates)
     usage: Usage | None = board.derived.get(Usage)
-    named = {(f.subject.schema or "", f.subject.name) for f in findings if _drops(f)}
+    first = islice((f for f in findings if _lacks_undo(f)), MOST_DEFINITIONS)
+    named = {(f.subject.schema, f.subject.name) for f in first}
     if not named or estimates is None or usage is None:
         return
+    names = {name for _, name in named}
     wanted = [
         i.indexrelid
         for i in estimates.indexes()
-        if (i.schemaname, i.relname) in named and i.indexrelid not in usage.definitions
+        if i.relname in names and (i.schemaname, i.relname) in named
     ]
     known: list[Definition] = []
-    for oid in wanted[:MOST_DEFINITIONS]:
+    for oid in wanted:
+        if oid in usage.definitions:  # the finding is older than it
+            continue
         try:
             known.append(await source.ask(DefinitionOf(oid)))
         except Disconnected:
@@ -67,8 +73,9 @@ async def ask_definitions(source: Source, board: Board, findings: Iterable[Findi
         board.add(Definition, tuple(known))
 
 
-def _drops(finding: Finding) -> bool:
-    return finding.remedy is not None and finding.remedy.sql[0].startswith("DROP INDEX")
+def _lacks_undo(finding: Finding) -> bool:
+    remedy = finding.remedy
+    return remedy is not None and not remedy.undo and remedy.sql[0].startswith("DROP INDEX")
 
 
 SECONDS = 2.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pgtop.advice import Verdict
+from pgtop.advice.verdict import Verdict
 from pgtop.model.finding import Finding, Severity, Subject
 
 FOLD_FROM = 4
@@ -58,14 +58,14 @@ def entries(findings: Sequence[Finding]) -> tuple[Entry, ...]:
     folded: set[str] = set()
     sessions: dict[Subject, int] = {}
     for finding in findings:
+        of_session = finding.subject.kind == "session"
         several = notices.get(finding.rule, ())
-        if finding.subject in sessions:
+        if of_session and finding.subject in sessions:
             place = sessions[finding.subject]
             made[place] = Entry((*made[place].findings, finding))
-            continue
-        if finding.subject.kind == "session":
-            sessions[finding.subject] = len(made)
-        if finding.severity != "notice" or len(several) < FOLD_FROM:
+        elif finding.severity != "notice" or len(several) < FOLD_FROM:
+            if of_session:
+                sessions[finding.subject] = len(made)
             made.append(Entry((finding,)))
         elif finding.rule not in folded:
             folded.add(finding.rule)
@@ -106,9 +106,7 @@ def causes(verdict: Verdict) -> tuple[Cause, ...]:
         known = (*verdict.judged, *verdict.needs_time, *verdict.not_possible)
         if not any(rule.startswith(rules) for rule in known):
             continue
-        found = tuple(
-            f for f in verdict.findings if f.rule.startswith(rules) and f.severity != "notice"
-        )
+        found = tuple(f for f in verdict.of(*rules) if f.severity != "notice")
         waits = [why for rule, why in verdict.needs_time.items() if rule.startswith(rules)]
         barred = [why for rule, why in verdict.not_possible.items() if rule.startswith(rules[0])]
         if found:

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pgtop import __version__
-from pgtop.advice import Verdict
+from pgtop.advice.verdict import Verdict
 from pgtop.analysis.names import quote
 from pgtop.analysis.workload import Workload
 from pgtop.model.finding import Finding, Remedy

@@ -15,7 +15,8 @@ from textual.containers import Container
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
-from pgtop.advice import Facts, Judge, Rule, Verdict
+from pgtop.advice import Facts, Judge, Rule
+from pgtop.advice.verdict import Verdict
 from pgtop.analysis.groups import GROUPS, Group
 from pgtop.config import Config
 from pgtop.model.finding import Finding
@@ -219,9 +220,7 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
             await self.give_way()
         self.verdict = self._judge.verdict
         self.advise_when_due()
-        if before is None or (
-            self.verdict is not before and self.verdict.findings != before.findings
-        ):
+        if self.verdict is not before:
             self.paint()
 
     async def _group_read(self, name: str) -> None:
@@ -232,7 +231,7 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
         if name == "indexes":
             await ask_sequences(self.source, board)
         elif name == "statistics" and self.verdict is not None:
-            await ask_definitions(self.source, board, self.verdict.findings)
+            await ask_definitions(self.source, board, self.verdict.of("index."))
 
     def paint(self) -> None:
         """Everything from what is known now."""
@@ -289,7 +288,7 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
         chosen = self.current.NAME if self.current is not None else None
         if self.verdict is not self._badges_of:
             self._badges_of = self.verdict
-            self._badges = badges(self.verdict.findings) if self.verdict else {}
+            self._badges = badges(self.verdict) if self.verdict else {}
         kept = len(self.tray.entries)
         tray: dict[str, tuple[str, Tone]] = {"tray": (f" {kept}", "key")} if kept else {}
         return tab_line(chosen, {**self._badges, **tray}, width)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from rich.cells import cell_len
 
-from pgtop.model.finding import Finding, Severity
+from pgtop.advice.verdict import Verdict
+from pgtop.model.finding import SEVERITIES, Severity
 from pgtop.terminal.glyphs import SEVERITY
 from pgtop.ui.header import FULL_WIDTH
 from pgtop.ui.lines import Line
@@ -15,21 +17,17 @@ from pgtop.ui.panes import PANES
 from pgtop.ui.table_columns import Tone
 
 
-def badges(findings: Iterable[Finding]) -> dict[str, tuple[str, Tone]]:
-    """Tab's name -> its worst mark and how many findings it explains; worst first as they come."""
-    tabs_of: dict[str, list[str]] = {}
-    worst: dict[str, Severity] = {}
+def badges(verdict: Verdict) -> dict[str, tuple[str, Tone]]:
+    """Tab's name -> its worst mark and how many findings it explains."""
+    severities: dict[str, list[Severity]] = {}
     number: Counter[str] = Counter()
-    for finding in findings:
-        names = tabs_of.get(finding.rule)
-        if names is None:
-            names = tabs_of[finding.rule] = [tab.NAME for tab in PANES if tab.owns(finding)]
-        for name in names:
-            worst.setdefault(name, finding.severity)
-            number[name] += 1
-    return {
-        name: (f"{SEVERITY[severity]}{number[name]}", severity) for name, severity in worst.items()
-    }
+    for found in verdict.found.values():
+        for worst in islice(found.findings, 1):
+            for name in (tab.NAME for tab in PANES if tab.owns(worst)):
+                severities.setdefault(name, []).append(worst.severity)
+                number[name] += len(found.ranked)
+    worst_of = {name: min(some, key=SEVERITIES.index) for name, some in severities.items()}
+    return {name: (f"{SEVERITY[worst]}{number[name]}", worst) for name, worst in worst_of.items()}
 
 
 def tab_line(chosen: str | None, marks: Mapping[str, tuple[str, Tone]], width: int) -> Line:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from pgtop.advice import Verdict
+from pgtop.advice.verdict import Verdict
 from pgtop.config import Config
 from pgtop.model.finding import Finding, Remedy
 from pgtop.model.request import AnswerT, Request

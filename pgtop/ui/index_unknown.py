@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pgtop.advice import Facts, Verdict
+from pgtop.advice import Facts
 from pgtop.advice.index_facts import unread
+from pgtop.advice.verdict import Verdict
 from pgtop.model.index import ForeignKey, IndexUse, OperatorClass
 from pgtop.model.table import Partition, Table
 

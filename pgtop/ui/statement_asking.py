@@ -103,8 +103,8 @@ class StatementAsking(LivePane):
         verdict = self.frame.verdict
         of_statement = tuple(
             f
-            for f in (verdict.findings if verdict else ())
-            if f.subject.kind == "statement" and f.subject.name == str(view.key[2])
+            for f in (verdict.about(str(view.key[2])) if verdict else ())
+            if f.subject.kind == "statement"
         )
         return (*of_statement, *advised_for(self.facts.samples.get(Advice), view.key))
 

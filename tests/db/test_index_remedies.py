@@ -15,9 +15,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgtop.advice import Facts, Verdict, judge
+from pgtop.advice import Facts, judge
 from pgtop.advice.indexes import INDEX_RULES
 from pgtop.advice.questions import ask_definitions
+from pgtop.advice.verdict import Verdict
 from pgtop.analysis.derived import Board
 from pgtop.model.finding import Finding
 from pgtop.model.index import CounterWindow, Index

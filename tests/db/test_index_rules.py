@@ -9,11 +9,12 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from pgtop.advice import Facts, Verdict, judge
+from pgtop.advice import Facts, judge
 from pgtop.advice.index_facts import gathered
 from pgtop.advice.indexes import INDEX_RULES
 from pgtop.advice.questions import ask_definitions
 from pgtop.advice.tables import TABLE_RULES
+from pgtop.advice.verdict import Verdict
 from pgtop.analysis.derived import Board
 from pgtop.analysis.estimates import Estimates
 from pgtop.analysis.keys import best_support

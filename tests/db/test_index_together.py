@@ -5,9 +5,10 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from pgtop.advice import Facts, Verdict
+from pgtop.advice import Facts
 from pgtop.advice.index_facts import gathered
 from pgtop.advice.thresholds import indexes as limits
+from pgtop.advice.verdict import Verdict
 from pgtop.analysis.keys import best_support
 from pgtop.model.index import ForeignKey
 from tests.db.index_cases import FOREIGN_KEYS, REDUNDANT

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from pgtop.advice import Facts, Verdict, judge
+from pgtop.advice import Facts, judge
 from pgtop.advice.rules import RULES
 from pgtop.advice.summary import causes
+from pgtop.advice.verdict import Verdict
 from pgtop.analysis.derived import Board
 from pgtop.model.finding import Finding
 from pgtop.model.index import CounterWindow
@@ -56,6 +57,12 @@ def named(finding: Finding) -> tuple[Any, ...]:
 EVERYTHING = verdict_of(lambda place, samples: None)
 WHOLE = {named(f): f for f in EVERYTHING.findings}
 FOUND = {cause.name for cause in causes(EVERYTHING) if cause.state == "named"}
+
+
+def test_findings_bear_the_names_of_their_rules() -> None:
+    """By them a tab finds its own."""
+    for rule, found in EVERYTHING.found.items():
+        assert {finding.rule for finding in found.findings} <= {rule}
 
 
 def never(kind: type[Any]) -> Callable[[int, Samples], None]:

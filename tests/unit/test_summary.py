@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from collections.abc import Iterable
 
-from pgtop.advice import Verdict
 from pgtop.advice.summary import CAUSES, causes, entries, nothing_found, said
+from pgtop.advice.verdict import Found, Verdict, arranged
 from pgtop.model.finding import Cost, Finding, Severity, Subject
 
 
@@ -26,9 +26,22 @@ def verdict(
     needs_time: dict[str, str] | None = None,
     not_possible: dict[str, str] | None = None,
 ) -> Verdict:
+    rules = {*judged, *(f.rule for f in findings)}
     return Verdict(
-        findings, judged, MappingProxyType(needs_time or {}), MappingProxyType(not_possible or {})
+        {rule: in_order(f for f in findings if f.rule == rule) for rule in rules},
+        needs_time or {},
+        not_possible or {},
     )
+
+
+def in_order(findings: Iterable[Finding]) -> Found:
+    steps = arranged(findings)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Found = end.value
+            return found
 
 
 def test_many_notices_of_one_rule_are_one_line_where_the_first_stood() -> None:
@@ -96,3 +109,13 @@ def test_all_that_is_said_of_one_session_is_one_line() -> None:
     ]
     assert not made[0].folded
     assert made[0].key == ("locks.blocking", who)
+
+
+def test_a_session_of_a_folded_line_has_its_own_for_what_else_is_said_of_it() -> None:
+    def of(rule: str, number: int) -> Finding:
+        return Finding(rule, "notice", Subject("session", f"{number}@1.0"), rule, "")
+
+    made = entries([*(of("connections.idle_in_transaction", n) for n in range(4)), of("wait.x", 3)])
+    assert [[f.rule for f in e.findings] for e in made] == [
+        ["connections.idle_in_transaction"] * 4, ["wait.x"]
+    ]  # fmt: skip

@@ -240,11 +240,11 @@ class ActivityPane(LivePane):
         names = {row.session.name} if row.session else set()
         if row.root is not None and row.root.node.gid:
             names.add(row.root.node.gid)
-        found = verdict.findings if verdict else ()
         return tuple(
-            f
-            for f in found
-            if f.subject.kind in ("session", "prepared") and f.subject.name in names
+            finding
+            for name in names
+            for finding in (verdict.about(name) if verdict else ())
+            if finding.subject.kind in ("session", "prepared")
         )
 
     def offered(self) -> tuple[Finding | Remedy, ...]:

@@ -212,7 +212,7 @@ class ConnectionsPane(LivePane):
         verdict, row = self.frame.verdict, self.table.cursor_row
         if verdict is None or row is None:
             return ()
-        found = [f for f in verdict.findings if f.rule.startswith(self.RULES)]
+        found = verdict.of(*self.RULES)
         if isinstance(row, PoolRow):
             return tuple(f for f in found if f.subject == Subject("pool", row.pool.name))
         crowd = cast(Crowd, row)

@@ -15,6 +15,7 @@ from pgtop.advice.foreign_keys import bare_keys
 from pgtop.advice.index_facts import IndexFacts, gathered, optional
 from pgtop.advice.index_going import may_be_unused
 from pgtop.advice.index_remedies import built_again
+from pgtop.advice.verdict import Found
 from pgtop.analysis.bloat import LEAST_PAGES
 from pgtop.model.finding import Finding, Subject
 from pgtop.model.index import (
@@ -95,8 +96,6 @@ class IndexesPane(IndexFoot, IndexMeasuring):
     def __init__(self) -> None:
         super().__init__()
         self._locks: dict[int, VacuumBlock] = {}
-        self._tags: dict[tuple[str | None, str], tuple[Finding, ...]] = {}
-        self._judged: Any = None
         self._listing = Listing()
         self._later: Timer | None = None
         self._uses: Mapping[int, IndexUse] | None = None
@@ -121,7 +120,6 @@ class IndexesPane(IndexFoot, IndexMeasuring):
             self.table.empty = f"{reason} …"
             return
         self._notice_ddl(found)
-        self._collect_findings()
         self._locks = {
             lock.relid: lock
             for lock in optional(facts, VacuumBlock)
@@ -154,18 +152,19 @@ class IndexesPane(IndexFoot, IndexMeasuring):
             self.frame.schedule.anew(CATALOGUE)
         self._uses = uses
 
-    def _collect_findings(self) -> None:
+    def _about(self, name: str, schema: str, kind: str, *rules: str) -> tuple[Finding, ...]:
+        """What these rules, this tab's by themselves, found of an object and its parts."""
         verdict = self.frame.verdict
-        if verdict is self._judged:
-            return
-        self._judged = verdict
-        tags: dict[tuple[str | None, str], tuple[Finding, ...]] = {}
-        for finding in verdict.findings if verdict else ():
-            if finding.rule.startswith(self.RULES):
-                name = finding.subject.of if finding.rule == "index.missing_fk" else None
-                key = (finding.subject.schema, name or finding.subject.name)
-                tags[key] = (*tags.get(key, ()), finding)
-        self._tags = tags
+        return tuple(
+            finding
+            for finding in (verdict.about(name, *(rules or self.RULES)) if verdict else ())
+            if finding.subject.kind == kind and finding.subject.schema == schema
+        )
+
+    def _repeats(self) -> tuple[Found | None, ...]:
+        """What the view of duplicates is made of."""
+        found = self.frame.verdict.found if self.frame.verdict else {}
+        return tuple(found.get(rule) for rule in RULES_OF["duplicate"])
 
     def _show_indexes(self, found: IndexFacts) -> int:
         rows = self._listed(found, self._everything(found), self._kept(found), INDEX_SORTS)
@@ -192,8 +191,8 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         view = (self.mode, column or "", descending, self.filter_text)
         by_bloat = self.mode == "bloated" or column == "bloat"
         inputs = (
-            found.by_table, self._tags if self.mode == "duplicate" else None,
-            found.estimates.pending.waiting if by_bloat else 0,
+            found.by_table, found.estimates.pending.waiting if by_bloat else 0,
+            *(self._repeats() if self.mode == "duplicate" else ()),
             *((found.foreign_keys, found.blind) if self.mode == "unused" else ()),
             *(() if catalogue_alone else
               (found.usage.indexes, found.usage.tables, found.usage.table_uses)),
@@ -227,7 +226,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
             "unused": lambda i: may_be_unused(found, i),
             "invalid": lambda i: not i.indisvalid,
             "bloated": lambda i: i.relpages >= LEAST_PAGES and self._is_bloated(found, i),
-            "duplicate": lambda i: any(f.rule in rules for f in self._of(i)),
+            "duplicate": lambda i: bool(self._about(i.relname, i.schemaname, "index", *rules)),
         }.get(self.mode, lambda i: not i.parent)  # partitions stand behind their parent's index
         if not needle:
             return chosen
@@ -243,11 +242,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
             self.table.set_columns(columns)
 
     def _of(self, index: Index) -> tuple[Finding, ...]:
-        return tuple(
-            f
-            for f in self._tags.get((index.schemaname, index.relname), ())
-            if f.subject.kind == "index"
-        )
+        return self._about(index.relname, index.schemaname, "index")
 
     def _is_bloated(self, found: IndexFacts, index: Index) -> bool:
         fraction = found.estimates.of_index(index).fraction
@@ -271,8 +266,8 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         return len(rows)
 
     def _of_table(self, table: Table) -> tuple[Finding, ...]:
-        of = self._tags.get((table.schemaname, table.relname), ())
-        return tuple(f for f in of if f.subject.kind == "table")
+        every = self._about(table.relname, table.schemaname, "table")
+        return tuple(f for f in every if f.subject.of is None)  # not of its keys
 
     def _show_keys(self, found: IndexFacts, keys: tuple[ForeignKey, ...]) -> int:
         tables = found.usage.tables
@@ -280,8 +275,8 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         for key, support, bare in bare_keys(found, keys):
             pages = sum(tables[leaf].relpages for leaf in bare if leaf in tables)
             child = tables.get(key.conrelid)
-            schema = child.schemaname if child else None
-            findings = self._tags.get((schema, key.conname), ())
+            told = self._about(child.relname, child.schemaname, "table") if child else ()
+            findings = tuple(f for f in told if f.subject.of == key.conname)
             rows.append(KeyRow(found, key, support, pages, findings))
         rows.sort(key=lambda row: (not row.findings, -row.pages))
         every: list[AdvisedRow | KeyRow] = [*self._advised(), *rows]
@@ -292,8 +287,9 @@ class IndexesPane(IndexFoot, IndexMeasuring):
     def _advised(self) -> list[AdvisedRow]:
         """Indexes that were advised for statements, the worst missed first."""
         verdict = self.frame.verdict
-        found = [f for f in (verdict.findings if verdict else ()) if f.rule == "index.missing"]
-        return [AdvisedRow(finding, place) for place, finding in enumerate(found)]
+        found = verdict.found.get("index.missing") if verdict else None
+        findings = found.findings if found else ()
+        return [AdvisedRow(finding, place) for place, finding in enumerate(findings)]
 
     def _empty_words(self, unknown: str | None) -> str:
         if self._listing.of != self.mode and self.mode != "missing":

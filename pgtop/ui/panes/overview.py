@@ -10,9 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
-from pgtop.advice import Facts, Verdict
+from pgtop.advice import Facts
 from pgtop.advice.ending import end_sql
 from pgtop.advice.summary import Cause, Entry, causes, entries, nothing_found, said
+from pgtop.advice.verdict import Verdict
 from pgtop.analysis import units
 from pgtop.analysis.workload import Workload
 from pgtop.model.advice import Advice

@@ -228,9 +228,8 @@ class QueriesPane(StatementAsking):
         if here is not None and named and view.database != here:
             tags.append((f"{safe(view.database)}: ", "dim"))
         verdict = self.frame.verdict
-        for finding in verdict.findings if verdict else ():
-            subject = finding.subject
-            if subject.kind == "statement" and subject.name == str(view.key[2]):
+        for finding in verdict.about(str(view.key[2])) if verdict else ():
+            if finding.subject.kind == "statement":
                 tags.append((RULE_TAGS.get(finding.rule, finding.rule) + " ", "warning"))
         return tuple(tags)
 

@@ -90,7 +90,7 @@ class ReplicationPane(LivePane):
 
     def _findings(self) -> tuple[Finding, ...]:
         verdict = self.frame.verdict
-        return tuple(f for f in (verdict.findings if verdict else ()) if f.rule.startswith(RULES))
+        return verdict.of(*RULES) if verdict else ()
 
     def _fits(self, row: Row) -> bool:
         wanted = self.filter_text.lower()
