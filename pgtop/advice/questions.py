@@ -49,7 +49,7 @@ async def ask_definitions(source: Source, board: Board, findings: Iterable[Findi
     the first ones that lack it."""
     estimates: Estimates | None = board.derived.get(Estimates)
     usage: Usage | None = board.derived.get(Usage)
-    first = islice((f for f in findings if _lacks_undo(f)), MOST_DEFINITIONS)
+    first = islice((f for f in findings if lacks_undo(f)), MOST_DEFINITIONS)
     named = {(f.subject.schema, f.subject.name) for f in first}
     if not named or estimates is None or usage is None:
         return
@@ -73,7 +73,8 @@ async def ask_definitions(source: Source, board: Board, findings: Iterable[Findi
         board.add(Definition, tuple(known))
 
 
-def _lacks_undo(finding: Finding) -> bool:
+def lacks_undo(finding: Finding) -> bool:
+    """Whether a DROP INDEX is offered that nothing takes back yet."""
     remedy = finding.remedy
     return remedy is not None and not remedy.undo and remedy.sql[0].startswith("DROP INDEX")
 

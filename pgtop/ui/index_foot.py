@@ -8,6 +8,7 @@ from rich.text import Text
 from textual import work
 
 from pgtop.advice.index_facts import optional
+from pgtop.advice.questions import lacks_undo
 from pgtop.model.index import ForeignKey, Index, IndexBuild, IndexUse, Sequence
 from pgtop.model.index_request import Definition, DefinitionOf
 from pgtop.model.sample import SourceError
@@ -43,17 +44,22 @@ class IndexFoot(IndexReading):
         """Enter opens the foot."""
         if not self.query(Detail):
             self.mount(Detail())
+            self._definition_key = None  # one that was asked for its undo may be old
         self.call_after_refresh(self._follow)
 
     def on_live_table_moved(self) -> None:
         """The foot follows the cursor; names come for what came into view."""
-        if self.query(Detail):
-            self._follow()
+        self._follow()
         self._read_more()
 
     def _follow(self) -> None:
+        """The definition comes for the foot, and where a DROP has no undo without it."""
         row = self.table.cursor_row
-        if isinstance(row, IndexRow) and self._definition_key != row.key:
+        if (
+            isinstance(row, IndexRow)
+            and self._definition_key != row.key
+            and (self.query(Detail) or any(map(lacks_undo, row.findings)))
+        ):
             self._ask_definition(row.key)
         self._show_detail()
 

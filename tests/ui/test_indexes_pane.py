@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from rich.text import Text
 
+from pgtop.advice import questions
 from pgtop.model.index import CounterWindow, ForeignKey, Index, IndexUse, OperatorClass
 from pgtop.model.index_request import (
     Definition,
@@ -230,6 +231,21 @@ async def test_the_foot_has_the_ddl_and_its_undo() -> None:
         shown = screen_text(pilot)
         assert "DROP INDEX CONCURRENTLY public.by_note;" in shown
         assert "undo  CREATE INDEX CONCURRENTLY by_note ON public.orders (note);" in shown
+
+
+async def test_a_drop_is_kept_with_its_undo_beyond_those_that_are_asked_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(questions, "MOST_DEFINITIONS", 0)
+    async with running(shop(), size=(150, 40), first_pane="indexes") as pilot:
+        await pilot.press("u")
+        await pilot.pause(0.3)
+        await settle(pilot)
+        await read_again(pilot)
+        await pilot.press("a")
+        await settle(pilot)
+        (entry,) = app_of(pilot).tray.entries
+        assert entry.remedy.undo == ("CREATE INDEX CONCURRENTLY by_note ON public.orders (note);",)
 
 
 async def test_no_statistics_is_a_question_mark_not_zero() -> None:

@@ -139,7 +139,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
                 sure=unknown is None, wanted=self.filter_text,
             )
         )  # fmt: skip
-        self._show_detail()
+        self._follow()
         self._read_more()
 
     def _notice_ddl(self, found: IndexFacts) -> None:
