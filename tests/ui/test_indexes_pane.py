@@ -92,6 +92,12 @@ async def test_views_by_one_key_each_and_back() -> None:
         await pilot.press("T")
         assert "public.orders" in screen_text(pilot)
         await pilot.press("m")
+        assert "no foreign key in this database" in screen_text(pilot)
+    key = ForeignKey(7, "orders_user_fkey", 20_000, 20_000, "1", "user_id", "0", "1976", "a", "a")
+    source = shop(60, key, OperatorClass(1978, 1976, "int4_ops", True))
+    async with running(source, size=(150, 30), first_pane="indexes") as pilot:
+        await pilot.press("m")
+        await settle(pilot)
         assert "every foreign key has an index" in screen_text(pilot)
 
 

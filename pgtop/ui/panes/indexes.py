@@ -49,12 +49,14 @@ RULES_OF = {
     "missing": ("index.missing_fk", "index.missing"),
 }
 
+LOOKS = "I on a statement in Queries looks for more"
+
 EMPTY = {
     "all": "no index in this database",
     "unused": "every index that may be dropped was scanned",
     "duplicate": "no index repeats another",
     "invalid": "all indexes are valid",
-    "missing": "every foreign key has an index; I on a statement in Queries looks for more",
+    "missing": f"every foreign key has an index; {LOOKS}",
     "tables": "no table in this database",
 }
 UNKNOWN = {
@@ -301,6 +303,8 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         if self.mode == "bloated":  # with rows, nobody reads it, and it would cost
             rows = self._listing.rows
             return "" if rows else f"no index is known to be bloated{self._not_judged()}"
+        if self.mode == "missing" and not optional(self.facts, ForeignKey):
+            return f"no foreign key in this database; {LOOKS}"
         return EMPTY[self.mode]
 
     def _not_judged(self) -> str:
