@@ -34,6 +34,9 @@ long: with a small database, where a search is cheap, that would only cost memor
 PAUSE_S = 0.6
 """A search waits until no key came for so long, …"""
 
+PAUSE_ALL_S = 3.0
+"""… one that looks at all, in which the next key would wait five times as long, for more, …"""
+
 AGAIN_S = 0.2
 LATEST_S = 120.0
 """… at most this long."""
@@ -58,10 +61,12 @@ class Tidying(GivingWay):
         """Look for cycles and give back what is free, as soon as nobody types."""
         began = time.monotonic()
         self._due_at = self._due_at or began
-        if began - self._key_at < PAUSE_S and began - self._due_at < LATEST_S:
+        at_all = self._all_at is not None and began >= self._all_at
+        pause = PAUSE_ALL_S if at_all or not gc.get_freeze_count() else PAUSE_S
+        if began - self._key_at < pause and began - self._due_at < LATEST_S:
             self.set_timer(AGAIN_S, self.tidy)
             return
-        if self._all_at is not None and began >= self._all_at:
+        if at_all:
             gc.unfreeze()
         forget_drawn()
         gc.collect()

@@ -13,6 +13,7 @@ from textual.color import Color
 from pgtop.ui.memory import (
     AGAIN_S,
     LATEST_S,
+    PAUSE_ALL_S,
     PAUSE_S,
     SHARE,
     Tidying,
@@ -57,6 +58,8 @@ def test_cycles_are_looked_for_in_a_pause(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("pgtop.ui.memory.gc.collect", search)
     monkeypatch.setattr("pgtop.ui.memory.gc.freeze", lambda: None)
     monkeypatch.setattr("pgtop.ui.memory.gc.unfreeze", lambda: None)
+    frozen = 0
+    monkeypatch.setattr("pgtop.ui.memory.gc.get_freeze_count", lambda: frozen)
     app = Tidying()
     monkeypatch.setattr(app, "set_timer", lambda after, _: timers.append(after))
     app._key_at = now
@@ -64,12 +67,20 @@ def test_cycles_are_looked_for_in_a_pause(monkeypatch: pytest.MonkeyPatch) -> No
     assert (looked, timers) == ([], [AGAIN_S]), "somebody types"
     now += PAUSE_S
     app.tidy()
-    assert looked == [1_000.0 + PAUSE_S]
+    assert not looked, "the first looks at all: a key would wait longer"
+    now = app._key_at + PAUSE_ALL_S
+    app.tidy()
+    assert looked == [1_000.0 + PAUSE_ALL_S]
     assert timers[-1] == pytest.approx(SHARE * 0.5), "the next one after its share of the time"
+    frozen = 1
+    now += timers[-1]
+    app._key_at = now - PAUSE_S - 0.01
+    app.tidy()
+    assert len(looked) == 2, "what is new is looked at soon"
     now += timers[-1] + LATEST_S
     app._key_at = now
     app.tidy()
-    assert len(looked) == 2, "who types all the time waits once"
+    assert len(looked) == 3, "who types all the time waits once"
 
 
 def test_what_one_search_left_is_looked_at_again_by_and_by(
