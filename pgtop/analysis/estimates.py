@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from pgtop.analysis.bloat import Bloat, heap, unavailable
+from pgtop.analysis.bloat import LEAST_PAGES, Bloat, heap, unavailable
 from pgtop.analysis.bloat_btree import btree, deduplicates, why_not_btree
 from pgtop.analysis.pending import Pending
 from pgtop.model.index import ColumnStatistics, CounterWindow, Index, OperatorClass
@@ -17,8 +17,8 @@ from pgtop.model.table import Table
 class Estimates:
     """Indexes and statistics as they come in, and the bloat that follows from them.
 
-    Nothing is computed until `of_index` or `of_table` asks; the answer is kept as long as
-    size, rows and statistics are the same.
+    Nothing is computed until somebody asks; the answer is kept as long as size, rows and
+    statistics are the same. Statistics of a table that was analyzed since are asked for again.
     """
 
     READS: ClassVar[tuple[type[Any], ...]] = (
@@ -33,8 +33,12 @@ class Estimates:
         self._indexes: dict[int, Index] = {}
         self._tables: dict[int, Table] = {}
         self._columns: dict[int, dict[int, ColumnStatistics]] = {}
+        self._analyzed: dict[int, float] = {}
+        """The mark of its last ANALYZE that a table had when its statistics were read."""
+
         self._equal_image: dict[int, bool] = {}
         self._nondeterministic: frozenset[str] = frozenset()
+        self._standby = False
         self._measured: dict[int, Measured] = {}
         self._kept: dict[int, tuple[tuple[Any, ...], Bloat]] = {}
 
@@ -42,15 +46,21 @@ class Estimates:
         self, fresh: Mapping[type[Any], Sample[Any]], held: Mapping[type[Any], Sample[Any]]
     ) -> Estimates:
         """Take what came; the object stays the same, it is only a store."""
-        if Index in fresh:
-            self._take_indexes(fresh[Index].rows)
         if Table in fresh:
             self._tables = {row.relid: row for row in fresh[Table].rows}
+        if Index in fresh:
+            self._take_indexes(fresh[Index].rows)
+        if Table in fresh or Index in fresh:
+            self.pending.again(self._told_anew())
+        before = self._equal_image, self._nondeterministic
         if OperatorClass in fresh:
             self._equal_image = {row.oid: row.equal_image for row in fresh[OperatorClass].rows}
         if CounterWindow in fresh and fresh[CounterWindow].rows:
-            listed = fresh[CounterWindow].rows[0].nondeterministic
-            self._nondeterministic = frozenset(listed.split())
+            window = fresh[CounterWindow].rows[0]
+            self._nondeterministic = frozenset(window.nondeterministic.split())
+            self._standby = window.in_recovery
+        if before != (self._equal_image, self._nondeterministic):
+            self._kept.clear()
         if ColumnStatistics in fresh:
             self._take(fresh[ColumnStatistics].rows)
         if Measured in fresh:
@@ -62,8 +72,31 @@ class Estimates:
         for row in rows:
             by_table.setdefault(row.indrelid, []).append(row)
         self._indexes = {row.indexrelid: row for row in rows}
-        self.pending = Pending(by_table, self._columns)
         self.by_table = by_table
+        self.pending = Pending(by_table, self._columns)
+
+    def is_old(self, relid: int) -> bool:
+        """Whether a table was analyzed since its statistics were read."""
+        mark = self._mark(relid)
+        return (
+            relid in self._columns
+            and mark is not None
+            and self._analyzed.setdefault(relid, mark) != mark
+        )
+
+    def _told_anew(self) -> Iterator[int]:
+        """Tables with newer statistics and a B-tree to tell of by them."""
+        for relid in filter(self.is_old, self._columns):
+            indexes = self.by_table.get(relid, ())
+            if any(i.relpages >= LEAST_PAGES and why_not_btree(i) is None for i in indexes):
+                yield relid
+
+    def _mark(self, relid: int) -> float | None:
+        """Changes with ANALYZE: its number, on a standby, which counts none, the rows it saw."""
+        table = self._tables.get(relid)
+        if table is None:
+            return None
+        return table.reltuples if self._standby else table.analyze_count + table.autoanalyze_count
 
     def _take(self, rows: Iterable[ColumnStatistics]) -> None:
         found: dict[int, dict[int, ColumnStatistics]] = {}
@@ -71,7 +104,11 @@ class Estimates:
             found.setdefault(row.relid, {})[row.attnum] = row
         for relid, columns in found.items():
             self._columns[relid] = columns
-            self._kept.pop(relid, None)
+            mark = self._mark(relid)
+            if mark is not None:
+                self._analyzed[relid] = mark
+            for what in (relid, *(index.indexrelid for index in self.by_table.get(relid, ()))):
+                self._kept.pop(what, None)
         self.pending.answered(found)
 
     # -- what is asked -------------------------------------------------------------------
@@ -103,8 +140,15 @@ class Estimates:
             return _as_measured(measured)
         table = self._tables.get(index.indrelid)
         rows = max(table.reltuples, 0.0) if table else index.reltuples
-        state = (index.relpages, index.reltuples, rows, id(self._columns.get(index.indrelid)))
+        state = (index.relpages, index.reltuples, rows)
         return self._remembered(index.indexrelid, state, lambda: self._btree(index, rows))
+
+    def work_out(self, relids: Iterable[int]) -> None:
+        """Ahead of who asks: the indexes of these tables, big enough ones."""
+        for relid in relids:
+            for index in self.by_table.get(relid, ()):
+                if index.relpages >= LEAST_PAGES:
+                    self.of_index(index)
 
     def of_table(self, table: Table) -> Bloat:
         """Bloat of a table's main fork."""
@@ -112,7 +156,7 @@ class Estimates:
         if measured is not None:
             return _as_measured(measured)
         columns = self._columns.get(table.relid, {})
-        state = (table.relpages, table.reltuples, id(columns) if columns else 0)
+        state = (table.relpages, table.reltuples)
         return self._remembered(
             table.relid, state, lambda: heap(table, [columns[n] for n in sorted(columns)])
         )

@@ -48,6 +48,11 @@ class Pending:
             self._indexes = {r: number for r, number in self._indexes.items() if r not in done}
             self.waiting = sum(self._indexes.values())
 
+    def again(self, relids: Iterable[int]) -> None:
+        """There are newer statistics of these: they come last, and nothing waits for them."""
+        more = {relid: 0 for relid in relids if relid not in self._indexes}
+        self._indexes = {**self._indexes, **more}
+
     def __contains__(self, relid: int) -> bool:
         return relid in self._indexes
 

@@ -73,7 +73,8 @@ class IndexReading(LivePane):
             relid = index.indrelid if index is not None else key
             table = found.usage.tables.get(relid)
             big = table is not None and table.relpages >= LEAST_PAGES
-            if relid in pending or (index is None and big and not estimates.columns(relid)):
+            new = not estimates.columns(relid) or estimates.is_old(relid)
+            if relid in pending or (index is None and big and new):
                 waiting[relid] = None
         in_view = set(waiting)
         waiting.update(dict.fromkeys(pending.first(TABLES_AT_ONCE)))
@@ -112,6 +113,8 @@ class IndexReading(LivePane):
                     gone.add(waiting[0])
                     came.add(waiting[0])
                 self.found.estimates.pending.answered(came)
+                await self.frame.give_way()
+                self.found.estimates.work_out(came)
                 now = time.monotonic()
                 if now - shown_at > SHOWN_S or in_view.intersection(came):
                     shown_at = now
