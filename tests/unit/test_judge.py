@@ -21,11 +21,15 @@ def test_a_rule_is_asked_again_only_when_what_it_looked_at_changed() -> None:
             yield Finding("x", "notice", Subject("server", role.rolname), "title", "why")
 
     judging = Judge((Rule("x", rule),))
+
+    def said(facts: Facts) -> list[str]:
+        return [name for name in judging.steps(facts) if name is not None]
+
     roles = Sample(1.0, (Role(1, "a"),))
-    assert list(judging.steps(Facts({Role: roles}))) == ["x"]
-    assert list(judging.steps(Facts({Role: roles, Server: Sample(1.0, ())}))) == []
+    assert said(Facts({Role: roles})) == ["x"]
+    assert said(Facts({Role: roles, Server: Sample(1.0, ())})) == []
     assert [f.subject.name for f in judging.verdict.findings] == ["a"]
-    assert list(judging.steps(Facts({Role: Sample(2.0, ())}))) == ["x"]
+    assert said(Facts({Role: Sample(2.0, ())})) == ["x"]
     assert judging.verdict.findings == ()
     assert asked == [1, 0]
 
