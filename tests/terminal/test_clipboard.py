@@ -81,6 +81,7 @@ def test_default_tmux_buffer_is_exact_and_the_outer_terminal_gets_it(
     shown = subprocess.run([*tmux, "show-buffer"], env=env, capture_output=True, check=True).stdout
     until(outer.clipboard)
     assert shown == copier.text
+    until(outer.clipboard)
     assert outer.clipboard() == [copier.text]
     assert told["sure"] == "checked"
     assert "in tmux's buffer, checked" in told["message"]
@@ -280,6 +281,7 @@ def test_dead_display_is_said_and_prints_nothing(tmp_path: Path, env: dict[str, 
     assert told["sure"] == "sent"
     assert "DISPLAY=:77: " in told["message"]
     assert b"open display" not in outer.arrived
+    until(outer.clipboard)
     assert outer.clipboard() == [copier.text]
     outer.close()
 
@@ -293,6 +295,7 @@ def test_hung_display_costs_two_seconds(tmp_path: Path, env: dict[str, str]) -> 
         told = copier.told()
     assert told["seconds"] < 4
     assert "no answer within 2 s" in told["message"]
+    until(outer.clipboard)
     assert outer.clipboard() == [copier.text]
     outer.close()
 

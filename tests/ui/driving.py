@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from pgtop.advice.rules import RULES
 from pgtop.config import Config
@@ -37,7 +39,10 @@ async def settle(pilot: Pilot[int]) -> None:
         if app.schedule.status.asked_at is None and app.schedule.status.read_at is not None:
             break
         await pilot.pause(0.01)
-    await app.workers.wait_for_complete()
+    for _ in range(50):
+        with contextlib.suppress(WorkerCancelled):  # a newer one took its place
+            await app.workers.wait_for_complete()
+            break
     await pilot.pause()
 
 
