@@ -29,7 +29,7 @@ def dropped(found: IndexFacts, index: Index) -> Remedy:
     if known is not None and known.sql is not None and found.table_ident(index):
         undo = tuple(built_again(found, index, known.sql))
     if index.partitioned:
-        caution = "a partitioned index cannot be dropped CONCURRENTLY: set lock_timeout to 2s"
+        caution = "a partitioned index cannot be dropped CONCURRENTLY: set lock_timeout to 3s"
     else:
         caution = WAITS
     if undo:

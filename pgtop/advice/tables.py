@@ -188,13 +188,15 @@ def _near(sequence: Sequence, value: SequenceValue, used: float) -> Finding:
             transactional=True,
             lock=ddl.ACCESS_EXCLUSIVE,
             caution="the column is wide enough: only the sequence's own limit moves; instantly,"
-            " but set lock_timeout to 2s",
+            " but set lock_timeout to 3s",
         )
     of = f" for {sequence.column_ident}" if sequence.column_ident else ""
     return Finding(
         rule="sequence.near_limit",
         severity=severity,
-        subject=Subject("sequence", sequence.relname, schema=sequence.schemaname),
+        subject=Subject(
+            "sequence", sequence.relname, schema=sequence.schemaname, of=sequence.column_ident
+        ),
         title=f"{sequence.relname}: {units.percent(used)} of its numbers are gone",
         why=f"{value.last_value:,} of {sequence.limit:,}{of}"
         + (": the column's type ends there" if by_column else ""),

@@ -61,6 +61,19 @@ def estimated(pages: int, expected: float, why: str | None = None) -> Bloat:
     )
 
 
+def unseen(table: Table | None) -> str:
+    """Why a role sees no statistics of a table's columns, and what helps."""
+    if table is None:
+        return "no statistics visible: not analysed yet, or no SELECT privilege"
+    analyze = f"ANALYZE {table.ident};"
+    grant = f"GRANT SELECT ON {table.ident} TO this role, or pg_read_all_data"
+    if table.analyze_count + table.autoanalyze_count:
+        return f"its statistics are hidden from this role: {grant}"
+    if table.reltuples < 0:
+        return f"it was never analysed: {analyze}"
+    return f"no statistics visible: never analysed ({analyze}), or hidden from this role ({grant})"
+
+
 # -- tables ------------------------------------------------------------------------------
 
 
@@ -71,12 +84,12 @@ def heap(table: Table, columns: Sequence[ColumnStatistics]) -> Bloat:
     if table.relpages < LEAST_PAGES:
         return unavailable(f"small: below {LEAST_PAGES} pages nothing is said")
     if table.reltuples < 0:
-        return unavailable("it was never analysed")
+        return unavailable(f"it was never analysed: ANALYZE {table.ident};")
     if not columns:
         return unavailable("its columns are not known yet")
     live = [column for column in columns if not column.attisdropped]
     if not any(column.known for column in live):
-        return unavailable("no statistics visible: not analysed yet, or no SELECT privilege")
+        return unavailable(unseen(table))
     if not all(column.known for column in live):
         return unavailable("some of its columns have no statistics, or no SELECT privilege")
     fillfactor = int(table.option("fillfactor") or 100)

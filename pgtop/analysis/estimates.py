@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any, ClassVar
 
-from pgtop.analysis.bloat import LEAST_PAGES, Bloat, heap, unavailable
+from pgtop.analysis.bloat import LEAST_PAGES, Bloat, heap, unavailable, unseen
 from pgtop.analysis.bloat_btree import btree, deduplicates, why_not_btree
 from pgtop.analysis.pending import Pending
 from pgtop.model.index import ColumnStatistics, CounterWindow, Index, OperatorClass
 from pgtop.model.index_request import Measured
 from pgtop.model.sample import Sample
-from pgtop.model.table import Table
+from pgtop.model.table import BLOCK_BYTES, Table
 
 
 class Estimates:
@@ -39,7 +41,7 @@ class Estimates:
         self._equal_image: dict[int, bool] = {}
         self._nondeterministic: frozenset[str] = frozenset()
         self._standby = False
-        self._measured: dict[int, Measured] = {}
+        self._measured: dict[int, _Reading] = {}
         self._kept: dict[int, tuple[tuple[Any, ...], Bloat]] = {}
 
     def advanced(
@@ -64,8 +66,17 @@ class Estimates:
         if ColumnStatistics in fresh:
             self._take(fresh[ColumnStatistics].rows)
         if Measured in fresh:
-            self._measured.update((row.relid, row) for row in fresh[Measured].rows)
+            self._take_measured(fresh[Measured])
         return self
+
+    def _take_measured(self, sample: Sample[Measured]) -> None:
+        for row in sample.rows:
+            index = self._indexes.get(row.relid)
+            table = self._tables.get(index.indrelid if index else row.relid)
+            relation = index or table
+            self._measured[row.relid] = _Reading(
+                row, sample.taken_at, relation.relpages if relation else 0, writes(table)
+            )
 
     def _take_indexes(self, rows: Iterable[Index]) -> None:
         by_table: dict[int, list[Index]] = {}
@@ -135,10 +146,10 @@ class Estimates:
 
     def of_index(self, index: Index) -> Bloat:
         """Bloat of an index: measured where it was, else estimated."""
-        measured = self._measured.get(index.indexrelid)
-        if measured is not None:
-            return _as_measured(measured)
         table = self._tables.get(index.indrelid)
+        measured = self._measured.get(index.indexrelid)
+        if measured is not None and measured.holds(index.relpages, table):
+            return measured.bloat
         rows = max(table.reltuples, 0.0) if table else index.reltuples
         state = (index.relpages, index.reltuples, rows)
         return self._remembered(index.indexrelid, state, lambda: self._btree(index, rows))
@@ -153,8 +164,8 @@ class Estimates:
     def of_table(self, table: Table) -> Bloat:
         """Bloat of a table's main fork."""
         measured = self._measured.get(table.relid)
-        if measured is not None:
-            return _as_measured(measured)
+        if measured is not None and measured.holds(table.relpages, table):
+            return measured.bloat
         columns = self._columns.get(table.relid, {})
         state = (table.relpages, table.reltuples)
         return self._remembered(
@@ -180,6 +191,8 @@ class Estimates:
             return unavailable("statistics not read yet")
         classes = [self._equal_image.get(int(oid), False) for oid in index.indclass.split()]
         odd = not self._nondeterministic.isdisjoint(index.indcollation.split())
+        if not all(column.known for column in columns):
+            return unavailable(unseen(self._tables.get(index.indrelid)))
         return btree(index, table_rows, columns, deduplicates=deduplicates(index, classes, odd))
 
     def _columns_of(self, index: Index) -> list[ColumnStatistics] | None:
@@ -197,14 +210,45 @@ class Estimates:
         return found
 
 
-def _as_measured(measured: Measured) -> Bloat:
-    size = measured.size_bytes
-    if measured.free_bytes is None:
-        why = f"what a rebuild frees {measured.method} does not tell, only {measured.detail}"
-        return unavailable(why)
-    return Bloat(
-        "measured",
-        bytes=measured.free_bytes,
-        fraction=measured.free_bytes / size if size else 0.0,
-        why=f"{measured.method}: {measured.detail}",
-    )
+GROWN, WRITTEN = 0.05, 0.10
+"""What a measurement may be off: pages beside those that it read, rows written since."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What `M` said, and what was known of the relation then."""
+
+    measured: Measured
+    taken_at: float
+    relpages: int
+    writes: int
+
+    def holds(self, relpages: int, table: Table | None) -> bool:
+        """Whether the relation still is about what was measured; the catalogue may come to know
+        its size only afterwards."""
+        size = self.measured.size_bytes
+        if relpages != self.relpages and abs(relpages * BLOCK_BYTES - size) > GROWN * size:
+            return False
+        return abs(writes(table) - self.writes) <= WRITTEN * max(table.rows if table else 0.0, 1.0)
+
+    @property
+    def bloat(self) -> Bloat:
+        """As measured."""
+        measured = self.measured
+        size = measured.size_bytes
+        if measured.free_bytes is None:
+            return unavailable(
+                f"{measured.method} does not tell what a rebuild frees: {measured.detail}"
+            )
+        at = datetime.fromtimestamp(self.taken_at, timezone.utc)
+        return Bloat(
+            "measured",
+            bytes=measured.free_bytes,
+            fraction=measured.free_bytes / size if size else 0.0,
+            why=f"{measured.method} at {at:%H:%M:%S} UTC: {measured.detail}",
+        )
+
+
+def writes(table: Table | None) -> int:
+    """Rows written to a table since the counters began."""
+    return table.n_tup_ins + table.n_tup_upd + table.n_tup_del if table else 0

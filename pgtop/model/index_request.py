@@ -30,7 +30,8 @@ class DefinitionOf(Request[Definition]):
 
 @dataclass(frozen=True, slots=True)
 class KeysOf(Request[dict[int, str]]):
-    """The columns of these indexes as SQL would list them, without looking at definitions."""
+    """The columns of these indexes as SQL would list them, `(sku) INCLUDE (price)`, without
+    looking at definitions."""
 
     indexrelids: tuple[int, ...]
 

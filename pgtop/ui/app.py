@@ -338,8 +338,8 @@ class PgtopApp(Advising, Copying, TrayKeeping, Tidying, Ending, App[int]):
 
     def show_finding(self, finding: Finding) -> None:
         """Open the tab that explains it, with the cursor on the row behind it."""
-        if finding.subject.kind == "sequence":
-            self.note("a sequence has no row in a tab: all that is known of it stands here")
+        if finding.subject.kind == "sequence" and finding.subject.of is None:
+            self.note("no column takes its values: all that is known of it stands here")
             return
         tab = owner(finding)
         back = self.current.NAME if self.current is not None else None

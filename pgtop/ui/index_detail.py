@@ -113,7 +113,10 @@ def _why_no_rebuild(row: IndexRow) -> Iterator[str]:
         part = units.percent(limits.BLOATED_FRACTION)
         why = f"below {part} of bloat: keys in random order fill pages no better for long"
     elif bloat.bytes < least:
-        why = f"below {units.size(least)} of bloat on this server"
+        part = units.percent(limits.BLOATED_BUFFERS)
+        why = f"below {units.size(least)} of bloat, {part} of this server's shared_buffers"
+        if least >= limits.BLOATED_BYTES:
+            why = f"below {units.size(least)} of bloat"
     elif dead_rows_wait(table):
         why = "while dead rows of its table wait for VACUUM: it would not last"
     else:
@@ -128,8 +131,9 @@ def bloat_words(bloat: Bloat) -> str:
     how = "measured" if bloat.source == "measured" else "≈ estimated from statistics"
     wasted = f"{units.size(bloat.bytes)}, {units.percent(bloat.fraction)}"
     if bloat.most is not None:
-        wasted = f"{wasted} to {units.percent(bloat.most)}"
-    if bloat.bytes < 0 and bloat.most is None:
+        least, share = max(bloat.bytes, 0.0), max(bloat.fraction, 0.0)
+        wasted = f"{units.size(least)}, {units.percent(share)} to {units.percent(bloat.most)}"
+    if bloat.bytes < 0 and (bloat.most is None or bloat.most <= 0):
         wasted = f"none: a rebuild would take {units.size(-bloat.bytes)} more"
     return f"{wasted}   {how}" + (f"; {bloat.why}" if bloat.why else "")
 
@@ -193,6 +197,11 @@ def key_text(row: KeyRow) -> Text:
         text.append(f"no finding: {_why_no_key(deleted, row.pages)}\n")
     _findings(text, row.findings)
     return text
+
+
+def why_no_key(row: KeyRow) -> str:
+    """Why a foreign key without an index has no DDL here."""
+    return _why_no_key(row.found.usage.deleted(row.foreign_key.confrelid), row.pages)
 
 
 def _why_no_key(deleted: int | None, pages: int) -> str:

@@ -15,7 +15,14 @@ from pgtop.model.sample import SourceError
 from pgtop.model.table import Partition, Table
 from pgtop.terminal.safe import safe
 from pgtop.ui.detail import Detail
-from pgtop.ui.index_detail import advised_text, index_text, key_text, table_text, why_nothing
+from pgtop.ui.index_detail import (
+    advised_text,
+    index_text,
+    key_text,
+    table_text,
+    why_no_key,
+    why_nothing,
+)
 from pgtop.ui.index_key_rows import AdvisedRow, KeyRow
 from pgtop.ui.index_reading import IndexReading
 from pgtop.ui.index_rows import IndexRow
@@ -37,7 +44,11 @@ class IndexFoot(IndexReading):
     def why_nothing_offered(self) -> str:
         """The reasons, as the foot tells them."""
         row = self.table.cursor_row
-        reasons = tuple(why_nothing(row)) if isinstance(row, IndexRow) else ()
+        reasons: tuple[str, ...] = ()
+        if isinstance(row, IndexRow):
+            reasons = tuple(why_nothing(row))
+        elif isinstance(row, KeyRow):
+            reasons = (f"no index is recommended: {why_no_key(row)}",)
         return "; ".join(reasons) or super().why_nothing_offered()
 
     def on_live_table_selected(self, event: LiveTable.Selected) -> None:

@@ -204,6 +204,7 @@ TAGS = {
     "index.low_cardinality": "few values", "index.missing_fk": "no index",
     "index.missing": "advised",
     "table.bloated": "bloated", "table.stale_statistics": "not analysed",
+    "sequence.near_limit": "sequence",
 }  # fmt: skip
 
 
@@ -218,5 +219,5 @@ def tags(findings: tuple[Finding, ...]) -> tuple[tuple[str, Tone], ...]:
 
 def _name_cell(row: IndexRow) -> Cell:
     table = row.found.table_ident(row.index)
-    on = (f" on {table}" if table else "") + (f" ({row.columns})" if row.columns else "")
+    on = (f" on {table}" if table else "") + (f" {row.columns}" if row.columns else "")
     return (*tags(row.findings), (row.index.relname, ""), (on, "dim"))

@@ -148,7 +148,8 @@ def detail(row: TrayRow, notes: tuple[str, ...]) -> Text:
     for sql in remedy.sql:
         text.append_text(sql_text(harmless(sql)))
         text.append("\n")
-    where = "" if remedy.transactional else ", outside a transaction"
+    inside = all(understood(harmless(sql)).in_block for sql in remedy.sql)
+    where = "" if inside else ", outside a transaction"
     text.append(f"lock  {remedy.lock}{where}\n")
     for line in row.outlook.detail if row.outlook else ():
         text.append(f"      {safe(line)}\n")

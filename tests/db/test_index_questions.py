@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from pgtop.db.connection import Statement
-from pgtop.model.index_request import DefinitionOf, Measure, StatisticsOf
+from pgtop.model.index_request import DefinitionOf, KeysOf, Measure, StatisticsOf
 from pgtop.model.sample import SourceError
 from tests.db.reading import collecting
 from tests.servers import TestServer
@@ -111,3 +111,17 @@ async def test_measured_hash_and_gin_indexes_are_what_a_rebuild_makes_of_them(
             assert freed > 0.8 * measured.size_bytes
             assert measured.free_bytes == pytest.approx(freed, rel=0.02)
             assert (await collector.ask(Measure(gin, "gin", 100, 20.0))).free_bytes is None
+
+
+async def test_columns_of_an_index_are_told_as_sql_has_them(
+    server: TestServer, database: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute('CREATE TABLE t (a int, "B c" int, d text)')
+        conn.execute('CREATE INDEX i ON t (a, lower(d)) INCLUDE ("B c", d)')
+        conn.execute("CREATE INDEX j ON t (d)")
+        oids = conn.execute("SELECT 'i'::regclass::oid::int8, 'j'::regclass::oid::int8").fetchone()
+    assert oids is not None
+    async with collecting(database) as collector:
+        keys = await collector.ask(KeysOf(oids))
+    assert keys == {oids[0]: '(a, lower(...)) INCLUDE ("B c", d)', oids[1]: "(d)"}

@@ -82,7 +82,6 @@ def test_tmux_there(tmp_path: Path, env: dict[str, str], ssh: list[str], tmux: l
     until(outer.clipboard)
     shown = subprocess.run([*tmux, "show-buffer"], env=env, capture_output=True, check=True)
     assert shown.stdout == copier.text
-    until(outer.clipboard)
     assert outer.clipboard() == [copier.text]
     assert told["sure"] == "checked"
     outer.close()

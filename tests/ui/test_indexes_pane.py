@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-from pgtop.advice import questions
+from pgtop.advice import Rule, questions
+from pgtop.analysis.bloat import Bloat
+from pgtop.model.finding import Finding, Subject
 from pgtop.model.index import CounterWindow, ForeignKey, Index, IndexUse, OperatorClass
 from pgtop.model.index_request import (
     Definition,
@@ -20,6 +22,8 @@ from pgtop.model.sample import SourceError
 from pgtop.model.table import Table
 from pgtop.model.vacuum import VacuumBlock
 from pgtop.ui.detail import Detail, ascii_text
+from pgtop.ui.index_detail import bloat_words
+from pgtop.ui.panes.indexes import IndexesPane
 from tests.factories import STARTED
 from tests.hostile import CORPUS
 from tests.ui.driving import app_of, read_again, running, screen_text, segments, settle
@@ -70,7 +74,7 @@ def shop(days: float = 60, *more: Any) -> FakeSource:
         index(3, "by_note", "3"), use(1, 40), use(2, 7), use(3, 0), *more,
     )  # fmt: skip
     source.answers = {
-        KeysOf: {1: "user_id", 2: "user_id, day", 3: "note"},
+        KeysOf: {1: "(user_id)", 2: "(user_id, day)", 3: "(note)"},
         StatisticsOf: (), ValuesOf: (),
         DefinitionOf: Definition(3, "CREATE INDEX by_note ON public.orders (note)", 8 << 20, None),
     }  # fmt: skip
@@ -456,3 +460,74 @@ async def test_the_detail_of_an_index_to_drop_does_not_tell_of_a_rebuild() -> No
         shown = screen_text(pilot)
         assert "DROP INDEX CONCURRENTLY public.by_user;" in shown
         assert "no rebuild is recommended" not in shown
+
+
+async def test_a_filter_finds_the_indexes_of_partitions() -> None:
+    whole = index(40, "events_at", "1", relkind="I", indrelid=20_010)
+    part = index(41, "events_2026_at", "1", parent=40, indrelid=20_011)
+    more = (whole, part, table(20_010, "events", relkind="p"), table(20_011, "events_2026"))
+    async with running(shop(60, *more), size=(150, 30), first_pane="indexes") as pilot:
+        assert "events_2026_at" not in screen_text(pilot)
+        await pilot.press(*"/2026", "enter")
+        await settle(pilot)
+        assert "events_2026_at on public.events_2026" in screen_text(pilot)
+
+
+async def test_a_foreign_key_without_ddl_says_why() -> None:
+    key = ForeignKey(7, "orders_item_fkey", 20_000, 20_000, "4", "item_id", "0", "1976", "a", "a")
+    source = shop(60, key, OperatorClass(1978, 1976, "int4_ops", True))
+    async with running(source, size=(150, 30), first_pane="indexes") as pilot:
+        await pilot.press("m")
+        await settle(pilot)
+        await pilot.press("a")
+        assert "no referenced row was deleted" in screen_text(pilot)
+
+
+def _found(rule: str, subject: Subject) -> Finding:
+    return Finding(rule, "warning", subject, "title", "its figures")
+
+
+@pytest.mark.parametrize(
+    ("found", "mode", "key"),
+    [
+        (_found("table.bloated", Subject("table", "orders", "public")), "tables", 20_000),
+        (_found("sequence.near_limit", Subject("sequence", "orders_id_seq", "public", "orders.id")),
+         "tables", 20_000),
+        (_found("index.missing_fk", Subject("table", "orders", "public", "orders_item_fkey")),
+         "missing", 7),
+        (_found("index.unused", Subject("index", "by_note", "public", "orders")), "unused", 3),
+        (_found("index.low_cardinality", Subject("index", "by_user", "public")), "all", 1),
+    ],
+    ids=["table", "sequence", "key", "unused", "index"],
+)  # fmt: skip
+async def test_a_finding_leads_to_its_row(found: Finding, mode: str, key: int) -> None:
+    fk = ForeignKey(7, "orders_item_fkey", 20_000, 20_000, "4", "item_id", "0", "1976", "a", "a")
+    source = shop(60, fk, OperatorClass(1978, 1976, "int4_ops", True))
+    rules = (Rule(found.rule, lambda facts: (found,)),)
+    async with running(source, size=(150, 40), first_pane="overview", rules=rules) as pilot:
+        app_of(pilot).show_finding(found)
+        await settle(pilot)
+        for _ in range(3):
+            await read_again(pilot)
+        pane = app_of(pilot).current
+        assert isinstance(pane, IndexesPane)
+        assert (pane.mode, pane.table.cursor_key) == (mode, key)
+        if found.subject.kind == "sequence":
+            await pilot.press("enter")
+            await settle(pilot)
+            shown = screen_text(pilot)
+            assert "sequence public.orders" in shown
+            assert "its figures" in shown
+
+
+@pytest.mark.parametrize(
+    ("bloat", "said"),
+    [
+        (Bloat("estimate", bytes=-114_688.0, fraction=-0.07, most=0.0), "none: a rebuild would"),
+        (Bloat("estimate", bytes=-8_192.0, fraction=-0.01, most=0.2), "0 B, 0 % to 20 %   ≈"),
+        (Bloat("estimate", bytes=-8_192.0, fraction=-0.01), "none: a rebuild would take 8.00 kB"),
+        (Bloat("measured", bytes=8_192.0, fraction=0.5), "8.00 kB, 50 %   measured"),
+    ],
+)
+def test_bloat_is_never_less_than_none(bloat: Bloat, said: str) -> None:
+    assert bloat_words(bloat).startswith(said)

@@ -7,10 +7,10 @@ from pgtop.advice.missing import MISSING_RULES
 from pgtop.analysis.groups import Group
 from pgtop.model.advice import Advice, Advise, Advised, Gain, WorkTable
 from pgtop.model.cost import NewIndex
-from pgtop.model.finding import Finding, Remedy, Subject
+from pgtop.model.finding import Cost, Finding, Remedy, Subject
 from pgtop.model.plan_request import StatementPlanOf
 from pgtop.model.sample import SourceError
-from pgtop.model.server import Role
+from pgtop.model.server import Role, Vitals
 from pgtop.model.statement import Running, Statement, StatementText
 from pgtop.ui.panes.overview import OverviewPane
 from tests.factories import counters, link, server, statement, text, vitals
@@ -154,3 +154,18 @@ async def test_the_busiest_statements_are_planned_by_themselves() -> None:
         await pilot.pause()
         await app.workers.wait_for_complete()
         assert StatementPlanOf(key=(10, 5, 7, True)) in served.asked
+
+
+async def test_among_notices_the_bigger_comes_first_also_when_it_came_last() -> None:
+    def notice(name: str, size: float) -> Finding:
+        subject = Subject("index", name, "public")
+        return Finding("index.bloated", "notice", subject, name, "", cost=Cost(bytes=size))
+
+    found_now: list[Finding] = [notice("small", 7e5), notice("alike", 6.9e5)]
+    rule = Rule("index.bloated", lambda facts: tuple(found_now) if facts.rows(Vitals) else ())
+    async with running(source(), first_pane="overview", rules=(rule,)) as pilot:
+        found_now += [notice("big", 4.8e7)]
+        found_now[1] = notice("alike", 7.1e5)
+        await read_again(pilot)
+        shown = screen_text(pilot)
+        assert shown.index("big") < shown.index("small") < shown.index("alike"), shown

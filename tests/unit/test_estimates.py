@@ -8,6 +8,7 @@ import pytest
 
 from pgtop.analysis.estimates import Estimates
 from pgtop.model.index import ColumnStatistics, CounterWindow, Index, OperatorClass
+from pgtop.model.index_request import Measured
 from pgtop.model.sample import Sample
 from pgtop.model.table import Table
 from tests.ui.test_indexes_pane import index, table, window
@@ -79,3 +80,48 @@ def test_operator_classes_that_come_late_are_not_missed() -> None:
     assert fraction(estimates) is None
     take(estimates, OperatorClass, INT4)
     assert fraction(estimates) is not None
+
+
+def test_a_measurement_holds_until_the_relation_is_another() -> None:
+    """What `M` said an hour and 600,000 rows ago hid what there is now."""
+    estimates = shop(n_tup_ins=100_000)
+    take(estimates, ColumnStatistics, statistics())
+    measured = Measured(1, 9_000 * 8_192, 1e6, 0.1, "pgstatindex", "9,000 leaf pages")
+
+    def source(**grown: Any) -> str:
+        (found,) = estimates.indexes()
+        return estimates.of_index(found._replace(**grown)).source
+
+    assert source() == "estimate"
+    take(estimates, Measured, measured)
+    assert source() == "measured"
+    (found,) = estimates.indexes()
+    assert "at 00:00:01 UTC" in (estimates.of_index(found).why or "")
+    assert source(relpages=9_100) == "measured", "the catalogue knows its size only now"
+    assert source(relpages=12_000) == "estimate", "it grew since"
+    take(estimates, Table, table(n_tup_ins=105_000))
+    assert source() == "measured"
+    take(estimates, Table, table(n_tup_ins=105_000, n_tup_del=90_000))
+    assert source() == "estimate", "most of it was deleted since"
+
+
+def test_a_table_that_was_measured_too() -> None:
+    estimates = shop()
+    take(estimates, Measured, Measured(20_000, 5_000 * 8_192, 1e6, 0.1, "pgstattuple_approx", ""))
+    assert estimates.of_table(table()).source == "measured"
+    assert estimates.of_table(table(relpages=20_000)).source != "measured"
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"reltuples": -1.0}, "it was never analysed: ANALYZE public.orders;"),
+        ({"autoanalyze_count": 1}, "hidden from this role: GRANT SELECT ON public.orders TO"),
+        ({}, "never analysed (ANALYZE public.orders;), or hidden from this role (GRANT SELECT"),
+    ],
+)
+def test_why_there_are_no_statistics_and_what_helps(counts: dict[str, Any], said: str) -> None:
+    estimates = shop(**counts)
+    take(estimates, ColumnStatistics, statistics(known=False))
+    (found,) = estimates.indexes()
+    assert said in (estimates.of_index(found).why or "")

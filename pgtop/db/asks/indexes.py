@@ -42,7 +42,9 @@ _KEYS = """\
 SELECT /* pgtop */ a.attrelid::int8,
        string_agg(quote_ident(a.attname)
                   || CASE WHEN i.indkey[a.attnum - 1] = 0 THEN '(...)' ELSE '' END,
-                  ', ' ORDER BY a.attnum)
+                  ', ' ORDER BY a.attnum) FILTER (WHERE a.attnum <= i.indnkeyatts),
+       string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
+         FILTER (WHERE a.attnum > i.indnkeyatts)
   FROM pg_attribute a JOIN pg_index i ON i.indexrelid = a.attrelid
  WHERE a.attrelid = ANY (%s::int8[]::oid[]) AND a.attnum > 0 GROUP BY a.attrelid
 """
@@ -116,11 +118,15 @@ async def definition_of(collector: Collector, request: DefinitionOf) -> Definiti
 
 
 async def keys_of(collector: Collector, request: KeysOf) -> dict[int, str]:
-    """Column names of indexes; an expression has the name that the server gave it."""
+    """Columns of indexes in parentheses, as SQL has them; an expression has the name that the
+    server gave it."""
     (rows,) = await collector.rows(
         [Statement(_KEYS, (list(request.indexrelids),))], what="index columns"
     )
-    return {int(oid): str(columns) for oid, columns in rows}
+    return {
+        int(oid): f"({keys})" + (f" INCLUDE ({others})" if others else "")
+        for oid, keys, others in rows
+    }
 
 
 async def statistics_of(

@@ -38,7 +38,7 @@ from pgtop.ui.index_key_rows import AdvisedRow, KeyRow, key_columns
 from pgtop.ui.index_listing import Listing, ordered
 from pgtop.ui.index_measuring import IndexMeasuring
 from pgtop.ui.index_rows import INDEX_SORTS, LOUD_FRACTION, IndexRow, index_columns
-from pgtop.ui.index_table_rows import TABLE_SORTS, TableRow, table_columns
+from pgtop.ui.index_table_rows import TABLE_SORTS, TableRow, feeds, table_columns
 from pgtop.ui.index_unknown import why_unknown
 from pgtop.ui.live_table import LiveTable
 from pgtop.ui.schedule import Lanes
@@ -48,6 +48,13 @@ RULES_OF = {
     "duplicate": ("index.duplicate", "index.redundant"),
     "missing": ("index.missing_fk", "index.missing"),
 }
+
+VIEW_OF = {
+    "index.missing": "missing", "index.unused": "unused", "index.duplicate": "duplicate",
+    "index.redundant": "duplicate", "index.bloated": "bloated", "index.invalid": "invalid",
+    "index.": "all", "table.": "tables", "sequence.": "tables",
+}  # fmt: skip
+"""Beginning of a rule's name -> the view that has a row for its findings."""
 
 LOOKS = "I on a statement in Queries looks for more"
 
@@ -222,14 +229,14 @@ class IndexesPane(IndexFoot, IndexMeasuring):
 
     def _kept(self, found: IndexFacts) -> Callable[[Index], bool]:
         """Which indexes the view lists."""
-        needle = self.filter_text.lower()
+        needle = self.filter_text.lower()  # partitions stand behind their parent's otherwise
         rules = RULES_OF["duplicate"]
         chosen: Callable[[Index], bool] = {
             "unused": lambda i: may_be_unused(found, i),
             "invalid": lambda i: not i.indisvalid,
             "bloated": lambda i: i.relpages >= LEAST_PAGES and self._is_bloated(found, i),
             "duplicate": lambda i: bool(self._about(i.relname, i.schemaname, "index", *rules)),
-        }.get(self.mode, lambda i: not i.parent)  # partitions stand behind their parent's index
+        }.get(self.mode, lambda i: bool(needle) or not i.parent)
         if not needle:
             return chosen
         return lambda i: (
@@ -269,7 +276,9 @@ class IndexesPane(IndexFoot, IndexMeasuring):
 
     def _of_table(self, table: Table) -> tuple[Finding, ...]:
         every = self._about(table.relname, table.schemaname, "table")
-        return tuple(f for f in every if f.subject.of is None)  # not of its keys
+        verdict = self.frame.verdict
+        fed = (f for f in (verdict.of("sequence.") if verdict else ()) if feeds(f.subject, table))
+        return (*fed, *(f for f in every if f.subject.of is None))  # not of its keys
 
     def _show_keys(self, found: IndexFacts, keys: tuple[ForeignKey, ...]) -> int:
         tables = found.usage.tables
@@ -336,26 +345,38 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         self.refilter()
 
     def seek(self, finding: Finding) -> None:
-        """An index that was advised stands in the view of what is missing."""
-        if finding.rule == "index.missing" and self.mode != "missing":
-            self.action_view("missing")
+        """Each finding in the view that has a row for it."""
+        mode = next((m for rule, m in VIEW_OF.items() if finding.rule.startswith(rule)), None)
+        if mode is not None and self.mode != mode:
+            self.action_view(mode)
         super().seek(finding)
 
     def key_of(self, subject: Subject) -> Hashable | None:
-        """The row of an index by its name, advised or there."""
+        """The row of an index, a foreign key, a table or a sequence by its name."""
+        if self.found is None:
+            return None
+        tables = self.found.usage.tables
+        name = (subject.schema, subject.name)
         if self.mode == "missing":
-            return next((r.key for r in self._advised() if r.finding.subject == subject), None)
-        every = self.found.by_table.values() if self.found is not None else ()
-        return next(
-            (
-                index.indexrelid
-                for indexes in every
-                for index in indexes
-                if subject.kind == "index"
-                and (index.schemaname, index.relname) == (subject.schema, subject.name)
-            ),
-            None,
-        )
+            advised = (row.key for row in self._advised() if row.finding.subject == subject)
+            keys = (
+                key.oid for key in optional(self.facts, ForeignKey) if key.conname == subject.of
+                and (table := tables.get(key.conrelid)) is not None
+                and (table.schemaname, table.relname) == name
+            )  # fmt: skip
+            return next(advised, None) or next(keys, None)
+        if self.mode == "tables":
+            of = subject.kind == "table"
+            return next(
+                (
+                    table.relid
+                    for table in tables.values()
+                    if (of and (table.schemaname, table.relname) == name) or feeds(subject, table)
+                ),
+                None,
+            )
+        every = (index for many in self.found.by_table.values() for index in many)
+        return next((i.indexrelid for i in every if (i.schemaname, i.relname) == name), None)
 
     def offered(self) -> tuple[Finding, ...]:
         """What `a` keeps: the row's findings that have a remedy."""

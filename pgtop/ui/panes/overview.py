@@ -110,7 +110,9 @@ class OverviewPane(LivePane):
         found.sort(
             key=lambda e: (
                 SEVERITIES.index(e.severity),
-                -math.frexp(e.worst.cost.ms_per_s or 0.0)[1],
+                -_magnitude(e.worst.cost.ms_per_s),
+                _magnitude(e.worst.cost.eta_s) if e.worst.cost.eta_s is not None else math.inf,
+                -_magnitude(e.bytes),
                 self._places.get(e.key, len(self._places)),
             )
         )
@@ -306,3 +308,8 @@ def checks_text(verdict: Verdict, facts: Facts) -> str:
     lines += ["", "checked", ""]
     lines += [f"  {name:34} {found.get(name, 'nothing')} found" for name in verdict.judged]
     return "\n".join(lines)
+
+
+def _magnitude(value: float | None) -> int:
+    """In powers of two: what doubles changes its place, what wavers does not."""
+    return math.frexp(value)[1] if value else -1_100
