@@ -55,6 +55,7 @@ def index_text(
     else:
         text.append(f"{safe(row.index.ident)}   asking for its definition …\n", "dim")
     _lock(text, row.lock)
+    _findings(text, row.findings)
     text.append(f"bloat {bloat_words(row.bloat)}\n")
     lost, alone = hot_lost(row.found, row.index)
     if lost:
@@ -67,7 +68,6 @@ def index_text(
             text.append(f"{build_words(build)}\n", "bold")
     for line in why_nothing(row):
         text.append(f"{safe(line)}\n")
-    _findings(text, row.findings)
     return text
 
 
@@ -161,9 +161,9 @@ def table_text(row: TableRow) -> Text:
             f" {units.count(use.seq_tup_read)} rows by that\n"
         )
     _lock(text, row.lock)
+    _findings(text, row.findings)
     text.append(f"bloat {bloat_words(row.bloat)}\n")
     _indexes(text, row)
-    _findings(text, row.findings)
     return text
 
 
@@ -222,7 +222,7 @@ def advised_text(row: AdvisedRow) -> Text:
 
 def _findings(text: Text, findings: tuple[Finding, ...]) -> None:
     for finding in findings:
-        text.append(f"\n{SEVERITY[finding.severity]} {safe(finding.title)}\n", "bold")
+        text.append(f"{SEVERITY[finding.severity]} {safe(finding.title)}\n", "bold")
         text.append(f"{safe(finding.why)}\n")
         if finding.remedy is None:
             text.append(f"{safe(finding.no_remedy or '')}\n")

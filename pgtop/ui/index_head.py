@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pgtop.advice.index_facts import IndexFacts
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
@@ -20,24 +22,32 @@ VIEWS = {
 }
 """View -> (key, word)."""
 
+SHORT = {
+    "duplicate": "dup", "bloated": "bloat", "invalid": "inv", "missing": "miss", "tables": "tab",
+}  # fmt: skip
+"""What stands for a word at 80 columns."""
+
 
 def head_line(
     found: IndexFacts, view: str, shown: int, width: int, *, sure: bool, wanted: str = ""
 ) -> Line:
     """The views with their keys, how far bloat is known, how long the counters count. Where not
-    all fits, only the chosen view has its word: half a number would be another number. `sure`
-    is whether there may be no more than is shown, `wanted` the filter."""
+    all fits, words are short, and at last only the chosen view has one: half a number would be
+    another number. `sure` is whether there may be no more than is shown, `wanted` the filter."""
     number = units.count(shown) if sure else f"≥{units.count(shown)}" if shown else "?"
     end = (_progress(found.estimates.pending), _window_words(found))
     filtered: tuple[tuple[str, Tone], ...] = ((f"/{wanted}/  ", "key"),) if wanted else ()
-    for named, gap in ((True, "  "), (True, " "), (False, "  ")):
-        line = (*_views(view, number, named, gap), *filtered, end[0])
+    full = {each: word for each, (_, word) in VIEWS.items()}
+    for words, gap in ((full, "  "), (full, " "), ({**full, **SHORT}, " "), ({}, "  ")):
+        line = (*_views(view, number, words, gap), *filtered, end[0])
         if sum(len(text) for text, _ in (*line, end[1])) < width:
             break
     return Line(line, (end[1],), urgent=True)
 
 
-def _views(view: str, number: str, named: bool, gap: str) -> tuple[tuple[str, Tone], ...]:
+def _views(
+    view: str, number: str, words: Mapping[str, str], gap: str
+) -> tuple[tuple[str, Tone], ...]:
     parts: list[tuple[str, Tone]] = [(" ", "")]
     for each, (key, word) in VIEWS.items():
         chosen = each == view
@@ -45,8 +55,8 @@ def _views(view: str, number: str, named: bool, gap: str) -> tuple[tuple[str, To
             parts.append((f"{key} ", "key"))
         if chosen:
             parts.append((f"{word} {number}{gap}", "strong"))
-        elif named:
-            parts.append((f"{word}{gap}", "dim"))
+        elif each in words:
+            parts.append((f"{words[each]}{gap}", "dim"))
     return tuple(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pgtop.advice.index_facts import IndexFacts
@@ -67,8 +67,16 @@ def _last_scan(found: IndexFacts, index: Index) -> float | None:
     return use.last_idx_scan if use else None
 
 
-def index_columns() -> tuple[Column[IndexRow], ...]:
-    """The columns of the views that list indexes."""
+def index_columns(view: str = "all") -> tuple[Column[IndexRow], ...]:
+    """The columns of the views that list indexes; in that of unused ones scans come first."""
+    every = _columns()
+    if view != "unused":
+        return every
+    width = {"scans": 0, "last": 0, "bloat": 110, "scans/s": 110}
+    return tuple(replace(c, from_width=width.get(c.name, c.from_width)) for c in every)
+
+
+def _columns() -> tuple[Column[IndexRow], ...]:
     return (
         Column("size", "size", _size_cell, 8, sort=SORTABLE,
                means="as the catalogue knows it since the last VACUUM, ANALYZE or REINDEX"),

@@ -177,7 +177,7 @@ class IndexesPane(IndexFoot, IndexMeasuring):
 
     def _show_indexes(self, found: IndexFacts) -> int:
         rows = self._listed(found, self._everything(found), self._kept(found), INDEX_SORTS)
-        self._use(index_columns())
+        self._use(index_columns(self.mode))
         keys = self._listing.keys if rows is self._listing.rows else []
         self.table.show(keys, lambda at: self._index_row(found, rows[at]))
         return len(rows)
@@ -245,8 +245,11 @@ class IndexesPane(IndexFoot, IndexMeasuring):
 
     def _use(self, columns: Listed[Column[Any]]) -> None:
         """Change the columns; rows of another kind go first, they do not fit them."""
-        names = [column.name for column in columns]
-        if names != [column.name for column in self.table.columns]:
+
+        def shape(some: Iterable[Column[Any]]) -> Listed[tuple[str, int]]:
+            return [(column.name, column.from_width) for column in some]
+
+        if shape(columns) != shape(self.table.columns):
             self.table.show((), lambda at: None)
             self.table.set_columns(columns)
 
