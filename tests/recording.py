@@ -18,12 +18,13 @@ from typing import Any
 from pgtop.cli.first import STEADY
 from pgtop.db.queries import QUERIES
 from pgtop.db.query import as_row
-from pgtop.model.index import ColumnStatistics
-from pgtop.model.index_request import KeysOf, StatisticsOf, ValuesOf
+from pgtop.model.index import ColumnStatistics, Index
+from pgtop.model.index_request import KeysOf, SizesOf, StatisticsOf, ValuesOf
 from pgtop.model.request import AnswerT, Request
 from pgtop.model.sample import Reading, Sample, SourceError
 from pgtop.model.server import Link
 from pgtop.model.statement import StatementText, TextsOf
+from pgtop.model.table import Table
 
 FILE = Path(__file__).parent / "data" / "demo-recording.json.gz"
 
@@ -111,6 +112,9 @@ class Recording:
             return tuple(c for c in known if c.relid in request.relids)  # type: ignore[return-value]  # as above
         if isinstance(request, KeysOf):
             return {}  # type: ignore[return-value]  # names of columns are not in the recording
+        if isinstance(request, SizesOf):
+            relations = (*self._last(Index), *self._last(Table))
+            return {r.key: r.size_bytes for r in relations if r.key in request.relids}  # type: ignore[return-value]  # vacuumed: the catalogue knows them
         if isinstance(request, ValuesOf):
             return ()  # type: ignore[return-value]  # nor how far sequences are
         answer = self.answers.get(type(request))

@@ -37,6 +37,14 @@ class KeysOf(Request[dict[int, str]]):
 
 
 @dataclass(frozen=True, slots=True)
+class SizesOf(Request[dict[int, int]]):
+    """Bytes on disk of these relations' main forks now, of those that are there. Refused where
+    one is locked for longer than 100 ms."""
+
+    relids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StatisticsOf(Request[tuple[ColumnStatistics, ...]]):
     """Statistics of the columns of these tables and of the expressions in their indexes."""
 

@@ -29,6 +29,9 @@ from pgtop.ui.text import sql_text
 MOST_INDEXES = 12
 """Of a table in its detail."""
 
+GROWN = 0.2
+"""Growth since the catalogue counted that is said."""
+
 DROPPED = {"index.unused", "index.duplicate", "index.redundant"}
 NO_UNDO = {
     "index.bloated": "none is needed: a rebuilt index is the same index",
@@ -56,6 +59,7 @@ def index_text(
         text.append(f"{safe(row.index.ident)}   asking for its definition …\n", "dim")
     _lock(text, row.lock)
     _findings(text, row.findings)
+    _grown(text, row.size_bytes, row.index.size_bytes)
     text.append(f"bloat {bloat_words(row.bloat)}\n")
     lost, alone = hot_lost(row.found, row.index)
     if lost:
@@ -162,9 +166,19 @@ def table_text(row: TableRow) -> Text:
         )
     _lock(text, row.lock)
     _findings(text, row.findings)
+    _grown(text, row.size_bytes, table.size_bytes)
     text.append(f"bloat {bloat_words(row.bloat)}\n")
     _indexes(text, row)
     return text
+
+
+def _grown(text: Text, now: int | None, known: int) -> None:
+    """That bloat is told of another size than that on disk."""
+    if now is not None and abs(now - known) > max(GROWN * now, 8 * 8192):
+        text.append(
+            f"{units.size(now)} on disk; VACUUM and ANALYZE last saw {units.size(known)}, and bloat"
+            " is told of that\n"
+        )
 
 
 def _indexes(text: Text, row: TableRow) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import cast
 
@@ -12,8 +13,9 @@ from textual.worker import WorkerState
 from pgtop.advice.index_facts import IndexFacts, optional
 from pgtop.analysis.bloat import LEAST_PAGES
 from pgtop.model.index import ColumnStatistics, Sequence, SequenceValue
-from pgtop.model.index_request import KeysOf, StatisticsOf, ValuesOf
+from pgtop.model.index_request import KeysOf, SizesOf, StatisticsOf, ValuesOf
 from pgtop.model.sample import SourceError
+from pgtop.model.vacuum import VacuumBlock
 from pgtop.ui.live_pane import LivePane
 
 TABLES_AT_ONCE, COLUMNS_AT_ONCE = 60, 200
@@ -37,6 +39,14 @@ class IndexReading(LivePane):
         self.mode = "all"
         self.found: IndexFacts | None = None
         self._names: dict[int, str] = {}
+        self._locks: dict[int, VacuumBlock] = {}
+        self._sizes: dict[int, tuple[int, int]] = {}
+        """Oid -> its bytes on disk, and the pages that the catalogue knew of then."""
+
+        self._sized: set[int] = set()
+        """Those that were asked for since the catalogue came."""
+
+        self._sized_of: object = None
         self._sequences_at = -1e9
 
     def _read_more(self) -> None:
@@ -46,7 +56,12 @@ class IndexReading(LivePane):
                 WorkerState.PENDING, WorkerState.RUNNING,
             ):  # fmt: skip
                 return
-        if self._visible_unnamed() or self._relations_waiting()[0] or self._sequences_due():
+        if (
+            self._visible_unnamed()
+            or self._visible_unsized()
+            or self._relations_waiting()[0]
+            or self._sequences_due()
+        ):
             self._more()
 
     def _visible(self) -> list[int]:
@@ -58,6 +73,40 @@ class IndexReading(LivePane):
         if self.mode in ("tables", "missing"):
             return []
         return [key for key in self._visible() if key not in self._names]
+
+    def _visible_unsized(self) -> list[int]:
+        found = self.found
+        if self.mode == "missing" or found is None:
+            return []
+        if found.by_table is not self._sized_of:
+            self._sized_of, self._sized = found.by_table, set()
+        return [
+            key for key in self._visible()
+            if key not in self._sized and key not in self._locks
+            and not ((index := found.estimates.index(key)) is not None and index.partitioned)
+        ]  # fmt: skip
+
+    def _size_of(self, relid: int, relpages: int) -> int | None:
+        """Bytes on disk; None where they were not asked, or the catalogue knows newer ones."""
+        size, pages = self._sizes.get(relid, (None, 0))
+        return size if pages == relpages else None
+
+    async def _ask_visible(self) -> bool:
+        """Names and sizes of what is in view; whether there was something to ask."""
+        unnamed, unsized = self._visible_unnamed(), self._visible_unsized()
+        if unnamed:
+            self._names.update(dict.fromkeys(unnamed, ""))
+            self._names.update(await self.frame.ask(KeysOf(tuple(unnamed))))
+        if unsized and self.found is not None:
+            self._sized.update(unsized)
+            estimates = self.found.estimates
+            known = {key: estimates.index(key) or estimates.table(key) for key in unsized}
+            with contextlib.suppress(SourceError):  # a lock: what the catalogue knows must do
+                sizes = await self.frame.ask(SizesOf(tuple(unsized)))
+                for relid, relation in known.items():
+                    if relid in sizes and relation is not None:
+                        self._sizes[relid] = (sizes[relid], relation.relpages)
+        return bool(unnamed or unsized)
 
     def _relations_waiting(self) -> tuple[list[int], set[int]]:
         """Tables whose columns are not known: those in view first, then the biggest; and which
@@ -88,10 +137,8 @@ class IndexReading(LivePane):
     async def _more(self) -> None:
         board = self.frame.schedule.board
         try:
-            unnamed = self._visible_unnamed()
-            if unnamed:
-                self._names.update(dict.fromkeys(unnamed, ""))
-                self._names.update(await self.frame.ask(KeysOf(tuple(unnamed))))
+            if await self._ask_visible():
+                self.refilter()
             if self._sequences_due():
                 self._sequences_at = board.reading.taken_at if board.reading else 0.0
                 near = [s for s in optional(self.facts, Sequence) if abs(s.limit) < WIDE]
@@ -115,8 +162,9 @@ class IndexReading(LivePane):
                 self.found.estimates.pending.answered(came)
                 await self.frame.give_way()
                 self.found.estimates.work_out(came)
+                named = await self._ask_visible()
                 now = time.monotonic()
-                if now - shown_at > SHOWN_S or in_view.intersection(came):
+                if named or now - shown_at > SHOWN_S or in_view.intersection(came):
                     shown_at = now
                     self.refilter()
                 await asyncio.sleep(BREATH_S)

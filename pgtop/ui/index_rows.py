@@ -33,6 +33,9 @@ class IndexRow:
     lock: VacuumBlock | None = None
     """Who keeps everybody from it, or from its table."""
 
+    size_bytes: int | None = None
+    """On disk now; None where that was not asked."""
+
     @property
     def key(self) -> int:
         """Its oid."""
@@ -79,7 +82,8 @@ def index_columns(view: str = "all") -> tuple[Column[IndexRow], ...]:
 def _columns() -> tuple[Column[IndexRow], ...]:
     return (
         Column("size", "size", _size_cell, 8, sort=SORTABLE,
-               means="as the catalogue knows it since the last VACUUM, ANALYZE or REINDEX"),
+               means=("on disk; ≈ as the catalogue knows it since the last VACUUM, ANALYZE or "
+                      "REINDEX, by which rows are sorted")),
         Column("bloat", "bloat ≈", lambda r: bloat_cell(r.bloat), 15, sort=SORTABLE,
                means=("what REINDEX would free, estimated from statistics; = measured with M, ? "
                       "not known")),
@@ -113,7 +117,12 @@ def _columns() -> tuple[Column[IndexRow], ...]:
 
 def _size_cell(row: IndexRow) -> Cell:
     unseen = row.index.partitioned and not row.found.usage.leaves
-    return units.UNKNOWN if unseen else units.size(size_bytes(row.found, row.index))
+    return units.UNKNOWN if unseen else size_text(row.size_bytes, size_bytes(row.found, row.index))
+
+
+def size_text(now: int | None, known: int) -> str:
+    """A size on disk, or what the catalogue knows of it."""
+    return f"≈{units.size(known)}" if now is None else units.size(now)
 
 
 def bloat_cell(bloat: Bloat) -> Cell:

@@ -11,7 +11,7 @@ from pgtop.analysis.bloat import Bloat
 from pgtop.model.finding import Finding, Subject
 from pgtop.model.table import Table, TableUse
 from pgtop.model.vacuum import VacuumBlock
-from pgtop.ui.index_rows import SORTABLE, Sort, bloat_cell, tags
+from pgtop.ui.index_rows import SORTABLE, Sort, bloat_cell, size_text, tags
 from pgtop.ui.table_columns import Cell, Column
 
 
@@ -23,6 +23,8 @@ class TableRow:
     table: Table
     findings: tuple[Finding, ...]
     lock: VacuumBlock | None = None
+    size_bytes: int | None = None
+    """Of the main fork on disk now; None where that was not asked."""
 
     @property
     def key(self) -> int:
@@ -67,15 +69,18 @@ def table_columns() -> tuple[Column[TableRow], ...]:
         return lambda r: units.rate(r.found.usage.rate(TableUse, r.table.relid, field))
 
     return (
-        Column("size", "size", lambda r: units.size(r.table.size_bytes), 8, sort=SORTABLE),
+        Column("size", "size", lambda r: size_text(r.size_bytes, r.table.size_bytes), 8,
+               sort=SORTABLE,
+               means=("its main file on disk; ≈ as the catalogue knows it since the last VACUUM or "
+                      "ANALYZE, by which rows are sorted")),
         Column("bloat", "bloat ≈", lambda r: bloat_cell(r.bloat), 15, sort=SORTABLE,
                means=("what a rewrite would free, estimated from statistics; = measured with M, "
                       "? not known")),
-        Column("toast", "TOAST",
+        Column("toast", "TOAST ≈",
                lambda r: units.size(_toast_pages(r.found, r.table) * 8192), 8, sort=SORTABLE,
                from_width=110,
                means="its long values, in a table of their own"),
-        Column("indexes", "indexes", _indexes_cell, 8, sort=SORTABLE, from_width=90,
+        Column("indexes", "indexes ≈", _indexes_cell, 9, sort=SORTABLE, from_width=90,
                means="all its indexes together"),
         Column("seq/s", "seq/s", rate("seq_scan"), 7, sort=SORTABLE,
                means="sequential scans a second"),

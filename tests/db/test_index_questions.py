@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from pgtop.db.connection import Statement
-from pgtop.model.index_request import DefinitionOf, KeysOf, Measure, StatisticsOf
+from pgtop.model.index_request import DefinitionOf, KeysOf, Measure, SizesOf, StatisticsOf
 from pgtop.model.sample import SourceError
 from tests.db.reading import collecting
 from tests.servers import TestServer
@@ -125,3 +125,27 @@ async def test_columns_of_an_index_are_told_as_sql_has_them(
     async with collecting(database) as collector:
         keys = await collector.ask(KeysOf(oids))
     assert keys == {oids[0]: '(a, lower(...)) INCLUDE ("B c", d)', oids[1]: "(d)"}
+
+
+async def test_sizes_are_those_on_disk_and_a_lock_is_not_waited_for(
+    server: TestServer, database: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("CREATE TABLE t (a int PRIMARY KEY) WITH (autovacuum_enabled = false)")
+        conn.execute("INSERT INTO t SELECT generate_series(1, 50000)")
+        row = conn.execute(
+            "SELECT 't'::regclass::oid::int8, 't_pkey'::regclass::oid::int8,"
+            " pg_relation_size('t'), pg_relation_size('t_pkey')"
+        ).fetchone()
+        assert row is not None
+        table, pkey, table_size, pkey_size = row
+        async with collecting(database) as collector:
+            sizes = await collector.ask(SizesOf((table, pkey, 4_000_000_000)))
+            assert sizes == {table: table_size, pkey: pkey_size}
+            assert table_size > 1_000_000
+            conn.execute("BEGIN")
+            conn.execute("LOCK TABLE t")
+            assert await collector.ask(SizesOf((pkey,))) == {pkey: pkey_size}
+            with pytest.raises(SourceError, match="lock_timeout of 100 ms"):
+                await collector.ask(SizesOf((table, pkey)))
+            conn.execute("ROLLBACK")

@@ -15,6 +15,7 @@ from pgtop.model.index_request import (
     KeysOf,
     Measure,
     Measured,
+    SizesOf,
     StatisticsOf,
     ValuesOf,
 )
@@ -75,7 +76,7 @@ def shop(days: float = 60, *more: Any) -> FakeSource:
     )  # fmt: skip
     source.answers = {
         KeysOf: {1: "(user_id)", 2: "(user_id, day)", 3: "(note)"},
-        StatisticsOf: (), ValuesOf: (),
+        StatisticsOf: (), ValuesOf: (), SizesOf: {},
         DefinitionOf: Definition(3, "CREATE INDEX by_note ON public.orders (note)", 8 << 20, None),
     }  # fmt: skip
     return source
@@ -261,7 +262,7 @@ async def test_a_drop_is_kept_with_its_undo_beyond_those_that_are_asked_ahead(
 async def test_no_statistics_is_a_question_mark_not_zero() -> None:
     async with running(shop(), size=(150, 30), first_pane="indexes") as pilot:
         row = next(line for line in screen_text(pilot).split("\n") if "by_note" in line)
-        assert row.split()[:3] == ["7.81", "MB", "?"]
+        assert row.split()[:3] == ["≈7.81", "MB", "?"]
 
 
 async def test_hostile_names_are_harmless() -> None:
@@ -422,7 +423,7 @@ async def test_what_gin_does_not_tell_is_no_zero() -> None:
         shown = screen_text(pilot)
         assert "what a rebuild would free pgstatginindex does not tell" in shown
         row = next(line for line in shown.split("\n") if "by_words" in line)
-        assert row.split()[:3] == ["156", "MB", "?"]
+        assert row.split()[:3] == ["≈156", "MB", "?"]
 
 
 async def test_the_tray_key_says_why_nothing_is_recommended() -> None:
@@ -531,3 +532,32 @@ async def test_a_finding_leads_to_its_row(found: Finding, mode: str, key: int) -
 )
 def test_bloat_is_never_less_than_none(bloat: Bloat, said: str) -> None:
     assert bloat_words(bloat).startswith(said)
+
+
+async def test_sizes_of_rows_in_view_are_those_on_disk() -> None:
+    """The catalogue knows them since the last VACUUM: 8 kB of an index of 896 kB."""
+    source = shop()
+    source.answers[SizesOf] = {2: 8_192_000, 3: 64 << 20, 20_000: 1 << 30}
+    async with running(source, size=(150, 40), first_pane="indexes") as pilot:
+        pane = app_of(pilot).current
+        assert isinstance(pane, IndexesPane)
+        pane.table.move_to(3)
+        await pilot.press("enter")
+        await pilot.pause(0.3)
+        await settle(pilot)
+        shown = screen_text(pilot)
+        sizes = {line.split()[0] for line in shown.split("\n") if " on public.orders (" in line}
+        assert sizes == {"≈7.81", "7.81", "64.0"}
+        assert "64.0 MB on disk; VACUUM and ANALYZE last saw 7.81 MB" in shown
+        await pilot.press("escape", "T")
+        await settle(pilot)
+        assert "1.00 GB" in screen_text(pilot)
+        assert pane._size_of(3, 9_000) is None, "the catalogue counted since"
+        source.answers[SizesOf] = SourceError("lock_timeout of 100 ms")
+        source.set(index(3, "by_note", "3", relpages=9_000), use(3, 0))
+        app_of(pilot).schedule.anew([Index])
+        await pilot.press("T")
+        await read_again(pilot)
+        await settle(pilot)
+        assert "≈70.3 MB" in screen_text(pilot), "locked: what the catalogue knows"
+        assert "lock_timeout" not in screen_text(pilot)

@@ -11,7 +11,7 @@ from pgtop.model.request import Request
 MODULES: dict[str, tuple[str, ...]] = {
     "statements": ("DetailOf", "TextsOf", "FindStatements", "UseDatabase"),
     "plan": ("PlanOf", "StatementPlanOf", "CheckAnalyze"),
-    "indexes": ("DefinitionOf", "KeysOf", "StatisticsOf", "ValuesOf", "Measure"),
+    "indexes": ("DefinitionOf", "KeysOf", "SizesOf", "StatisticsOf", "ValuesOf", "Measure"),
     "advise": ("Advise",),
     "sessions": ("EndOf",),
     "tray": ("LocksFor", "AppliedState"),

@@ -16,6 +16,7 @@ from pgtop.model.index_request import (
     KeysOf,
     Measure,
     Measured,
+    SizesOf,
     StatisticsOf,
     ValuesOf,
 )
@@ -49,6 +50,10 @@ SELECT /* pgtop */ a.attrelid::int8,
  WHERE a.attrelid = ANY (%s::int8[]::oid[]) AND a.attnum > 0 GROUP BY a.attrelid
 """
 """An expression's column has the name that the server gave it, of its function or `expr`."""
+
+_SIZES = """\
+SELECT /* pgtop */ oid, pg_relation_size(oid::oid) FROM unnest(%s::int8[]) u (oid)
+"""
 
 _VALUES = """\
 SELECT /* pgtop */ c.oid::int8,
@@ -127,6 +132,14 @@ async def keys_of(collector: Collector, request: KeysOf) -> dict[int, str]:
         int(oid): f"({keys})" + (f" INCLUDE ({others})" if others else "")
         for oid, keys, others in rows
     }
+
+
+async def sizes_of(collector: Collector, request: SizesOf) -> dict[int, int]:
+    """One look at the file of each: some 6 µs."""
+    (rows,) = await collector.rows(
+        [Statement(_SIZES, (list(request.relids),))], what="sizes", lock_ms=LOCK_MS
+    )
+    return {int(oid): int(size) for oid, size in rows if size is not None}
 
 
 async def statistics_of(
@@ -232,6 +245,7 @@ def _measured(request: Measure, function: str, row: tuple[Any, ...], seconds: fl
 ASKS: dict[type[Any], Any] = {
     DefinitionOf: definition_of,
     KeysOf: keys_of,
+    SizesOf: sizes_of,
     StatisticsOf: statistics_of,
     ValuesOf: values_of,
     Measure: measure,

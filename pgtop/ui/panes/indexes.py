@@ -104,7 +104,6 @@ class IndexesPane(IndexFoot, IndexMeasuring):
 
     def __init__(self) -> None:
         super().__init__()
-        self._locks: dict[int, VacuumBlock] = {}
         self._listing = Listing()
         self._later: Timer | None = None
         self._uses: Mapping[int, IndexUse] | None = None
@@ -184,7 +183,9 @@ class IndexesPane(IndexFoot, IndexMeasuring):
 
     def _index_row(self, found: IndexFacts, index: Index) -> IndexRow:
         lock = self._locks.get(index.indexrelid) or self._locks.get(index.indrelid)
-        return IndexRow(found, index, self._names.get(index.indexrelid), self._of(index), lock)
+        size = self._size_of(index.indexrelid, index.relpages)
+        name = self._names.get(index.indexrelid)
+        return IndexRow(found, index, name, self._of(index), lock, size)
 
     def _everything(self, found: IndexFacts) -> Iterable[Index]:
         return (index for many in found.by_table.values() for index in many)
@@ -271,11 +272,14 @@ class IndexesPane(IndexFoot, IndexMeasuring):
         self._use(table_columns())
         self.table.show(
             self._listing.keys if rows is self._listing.rows else [],
-            lambda at: TableRow(
-                found, rows[at], self._of_table(rows[at]), self._locks.get(rows[at].relid)
-            ),
+            lambda at: self._table_row(found, rows[at]),
         )
         return len(rows)
+
+    def _table_row(self, found: IndexFacts, table: Table) -> TableRow:
+        size = self._size_of(table.relid, table.relpages)
+        lock = self._locks.get(table.relid)
+        return TableRow(found, table, self._of_table(table), lock, size)
 
     def _of_table(self, table: Table) -> tuple[Finding, ...]:
         every = self._about(table.relname, table.schemaname, "table")
