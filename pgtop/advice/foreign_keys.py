@@ -150,8 +150,8 @@ def _bare(
         subject=Subject("table", table.relname, schema=table.schemaname, of=key.conname),
         title=f"{table.relname} ({key.columns}): foreign key {key.conname} without an index",
         why=f"{said}{partly}: each of {units.count(deleted)} rows deleted from"
-        f" {parent.relname if parent else 'the referenced table'} since the counters began read"
-        f" {reads} of {table.relname}",
+        f" {parent.relname if parent else 'the referenced table'} since the counters began (they"
+        f" count those rolled back too) read {reads} of {table.relname}",
         evidence={
             "constraint": key.conname,
             "columns": key.columns,

@@ -56,11 +56,12 @@ def _table(row: Table, usage: Usage, bloat: Bloat, index_scans: int | None) -> J
 
 
 def indexes_part(facts: Facts) -> list[Json]:
-    """One entry an index with storage, the biggest first. Raises as `tables_part`."""
+    """One entry an index with storage, invalid ones first, then by size. Raises as
+    `tables_part`."""
     usage, estimates = _known(facts, Index)
     rows = sorted(
         (i for i in estimates.indexes() if not i.partitioned),
-        key=lambda i: (-i.relpages, i.schemaname, i.relname),
+        key=lambda i: (i.indisvalid, -i.relpages, i.schemaname, i.relname),
     )
     return [_index(row, usage, estimates) for row in rows]
 

@@ -57,6 +57,19 @@ def _named(row: Json) -> str:
     return ".".join(part for part in (row.get("schema"), row.get("name")) if part)
 
 
+def _what(row: Json) -> str:
+    """What an index is, and that it is broken first."""
+    constraint = row["constraint"] is not None and not row["primary"]
+    words = (
+        (not row["valid"], "invalid"),
+        (row["primary"], "PK"),
+        (row["unique"] and not row["primary"], "uniq"),
+        (constraint, "con"),
+        (row["method"] != "btree", str(row["method"])),
+    )
+    return " ".join(word for holds, word in words if holds) or "–"
+
+
 def _bloat(row: Json) -> str:
     if row.get("bloat_bytes") is None:
         return units.UNKNOWN
@@ -65,7 +78,7 @@ def _bloat(row: Json) -> str:
 
 
 TABLES: tuple[Shown, ...] = (
-    Shown("size", _of("size_bytes", units.size)),
+    Shown("size ≈", _of("size_bytes", units.size)),
     Shown("bloat", _bloat),
     Shown("seq scans", _of("seq_scans", units.count)),
     Shown("index scans", _of("index_scans", units.count)),
@@ -75,9 +88,10 @@ TABLES: tuple[Shown, ...] = (
 )
 
 INDEXES: tuple[Shown, ...] = (
-    Shown("size", _of("size_bytes", units.size)),
+    Shown("size ≈", _of("size_bytes", units.size)),
     Shown("bloat", _bloat),
     Shown("scans", _of("scans", units.count)),
+    Shown("what", _what, right=False),
     Shown("index", _named, right=False),
     Shown("on", lambda row: _text(row, "table"), right=False),
 )
@@ -173,7 +187,7 @@ POOLS: tuple[Shown, ...] = (
 SECTIONS: dict[str, tuple[str, tuple[Shown, ...]]] = {
     "queries": ("Queries, costliest of the window first", QUERIES),
     "tables": ("Tables, biggest first", TABLES),
-    "indexes": ("Indexes, biggest first", INDEXES),
+    "indexes": ("Indexes, invalid ones first, then by size", INDEXES),
     "autovacuum": ("Autovacuum, most pressing first", AUTOVACUUM),
     "sessions": ("Sessions, those in the way of others first", SESSIONS),
     "connections.limits": ("Connections, the limit that bites first", LIMITS),
