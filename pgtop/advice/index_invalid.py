@@ -12,18 +12,23 @@ from pgtop.advice.index_facts import IndexFacts, gathered, kept
 from pgtop.advice.index_remedies import BUILD_WAITS, dropped
 from pgtop.advice.index_use import children, subject
 from pgtop.analysis import units
+from pgtop.analysis.ddl_parts import understood
 from pgtop.model.finding import Cost, Finding, Remedy
 from pgtop.model.index import Index
 
 EQUAL_VALUES = (
     "where equal values are left it fails again and leaves an invalid _ccnew beside this: look"
-    " for them first (GROUP BY its columns HAVING count(*) > 1)"
+    " for them first: "
 )
 
 DROPPED = "waits for transactions that use the table, so no short lock_timeout; interrupted: again"
 
 SURELY_EQUAL = 0.1
 """ANALYZE may count too few values, but not ten times in all keys of an index."""
+
+_ORDER = re.compile(r"( ASC| DESC)?( NULLS (FIRST|LAST))?\Z")
+_GROUPABLE = re.compile(r'"(?:[^"]|"")+"|[\w$]+|[\w$.]+\(.*\)|\(.*\)')
+"""A column or an expression, without an operator class or a collation behind it."""
 
 _LEFTOVER = re.compile(r"_cc(new|old)\d*\Z")
 
@@ -92,7 +97,7 @@ def _leftover(found: IndexFacts, index: Index) -> Finding:
         elif index.indisunique:
             what += ", or rows with equal values stood in its way"
             if remedy is rebuild:
-                remedy = replace(rebuild, caution=f"{EQUAL_VALUES}; {rebuild.caution}")
+                remedy = replace(rebuild, caution=f"{_look(found, index)}; {rebuild.caution}")
     burden = "every write still maintains it" if index.indisready else "no write maintains it"
     if index.indisready and index.indisunique:
         burden += ", and it still refuses equal values"
@@ -107,6 +112,22 @@ def _leftover(found: IndexFacts, index: Index) -> Finding:
         confidence="proved",
         remedy=remedy,
     )
+
+
+def _look(found: IndexFacts, index: Index) -> str:
+    """How to find the rows that stand in the way of a unique index."""
+    known = found.usage.definitions.get(index.indexrelid)
+    parts = understood(known.sql) if known is not None and known.sql else None
+    keys = [_ORDER.sub("", key) for key in parts.keys] if parts is not None else []
+    table = found.table_ident(index)
+    if parts is None or not table or not keys or not all(map(_GROUPABLE.fullmatch, keys)):
+        return EQUAL_VALUES + "GROUP BY its columns HAVING count(*) > 1"
+    every = ", ".join(keys)
+    where = "" if index.indnullsnotdistinct else f" WHERE ({every}) IS NOT NULL"
+    if parts.where:
+        where += f"{' AND' if where else ' WHERE'} ({parts.where})"
+    rows = f"SELECT {every}, count(*) FROM {table}{where}"  # noqa: S608  # quoted by the server, and for a person
+    return f"{EQUAL_VALUES}{rows} GROUP BY {every} HAVING count(*) > 1 LIMIT 10;"
 
 
 def _equal_values(found: IndexFacts, index: Index) -> str | None:

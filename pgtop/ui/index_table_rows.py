@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pgtop.advice.index_facts import IndexFacts
-from pgtop.analysis import names, units
+from pgtop.analysis import units
 from pgtop.analysis.bloat import Bloat
-from pgtop.model.finding import Finding, Subject
+from pgtop.model.finding import Finding
 from pgtop.model.table import Table, TableUse
 from pgtop.model.vacuum import VacuumBlock
 from pgtop.ui.index_rows import SORTABLE, Sort, bloat_cell, size_text, tags
@@ -35,13 +35,6 @@ class TableRow:
     def bloat(self) -> Bloat:
         """What a rewrite would give back."""
         return self.found.estimates.of_table(self.table)
-
-
-def feeds(sequence: Subject, table: Table) -> bool:
-    """Whether a column of the table takes a sequence's values."""
-    column = sequence.of or ""
-    same = sequence.schema == table.schemaname
-    return same and column.startswith(f"{names.quote(table.relname)}.")
 
 
 TABLE_SORTS: Mapping[str, Sort] = {

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from pgtop.advice import Facts, judge
@@ -29,7 +30,7 @@ from pgtop.model.index import (
     Sequence,
     SequenceValue,
 )
-from pgtop.model.index_request import DefinitionOf, KeysOf, StatisticsOf, ValuesOf
+from pgtop.model.index_request import Definition, DefinitionOf, KeysOf, StatisticsOf, ValuesOf
 from pgtop.model.sample import SourceError
 from pgtop.model.server import Server
 from pgtop.model.table import Partition, Table, TableUse
@@ -329,3 +330,38 @@ async def test_partitions_that_number_columns_otherwise(any_database: str) -> No
     _, verdict = await judged(any_database)
     (finding,) = of(verdict, "index.missing_fk")
     assert "on 1 of 2 partitions" in finding.why
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        ("(mail)", [("a", 2)]),
+        ('(mail DESC NULLS LAST, lower("na me"))', [("a", "x", 2)]),
+        ("(mail) WHERE id > 5", []),
+        ("(mail text_pattern_ops)", None),
+    ],
+)
+async def test_what_stands_in_the_way_of_a_unique_index_is_found_by_the_statement_that_is_told(
+    any_database: str, keys: str, found: list[tuple[Any, ...]] | None
+) -> None:
+    execute(any_database, (
+        'CREATE TABLE t (id serial, mail text, "na me" text)',
+        "INSERT INTO t (mail, \"na me\") VALUES ('a', 'X'), ('a', 'x'), ('b', 'x'), (NULL, 'x'),"
+        " (NULL, 'x')",
+        f"CREATE INDEX half ON t {keys}",
+        "UPDATE pg_index SET indisvalid = false, indisunique = true"
+        " WHERE indexrelid = 'half'::regclass",
+    ))  # fmt: skip
+    board, _ = await judged(any_database)
+    (index,) = Facts(board.samples).rows(Index)
+    async with collecting(any_database) as collector:
+        board.add(Definition, (await collector.ask(DefinitionOf(index.indexrelid)),))
+    (finding,) = of(judge(Facts(board.samples, board.derived), INDEX_RULES), "index.invalid")
+    assert finding.remedy is not None
+    told = finding.remedy.caution or ""
+    if found is None:
+        assert "GROUP BY its columns" in told
+        return
+    sql = told[told.index("SELECT") : told.index(";", told.index("SELECT"))]
+    with psycopg.connect(any_database) as conn:
+        assert conn.execute(sql.encode()).fetchall() == found

@@ -37,8 +37,9 @@ from pgtop.ui.index_head import VIEWS, head_line
 from pgtop.ui.index_key_rows import AdvisedRow, KeyRow, key_columns
 from pgtop.ui.index_listing import Listing, ordered
 from pgtop.ui.index_measuring import IndexMeasuring
+from pgtop.ui.index_places import feeds, row_of, view_of
 from pgtop.ui.index_rows import INDEX_SORTS, LOUD_FRACTION, IndexRow, index_columns
-from pgtop.ui.index_table_rows import TABLE_SORTS, TableRow, feeds, table_columns
+from pgtop.ui.index_table_rows import TABLE_SORTS, TableRow, table_columns
 from pgtop.ui.index_unknown import why_unknown
 from pgtop.ui.live_table import LiveTable
 from pgtop.ui.schedule import Lanes
@@ -48,13 +49,6 @@ RULES_OF = {
     "duplicate": ("index.duplicate", "index.redundant"),
     "missing": ("index.missing_fk", "index.missing"),
 }
-
-VIEW_OF = {
-    "index.missing": "missing", "index.unused": "unused", "index.duplicate": "duplicate",
-    "index.redundant": "duplicate", "index.bloated": "bloated", "index.invalid": "invalid",
-    "index.": "all", "table.": "tables", "sequence.": "tables",
-}  # fmt: skip
-"""Beginning of a rule's name -> the view that has a row for its findings."""
 
 LOOKS = "I on a statement in Queries looks for more"
 
@@ -353,37 +347,19 @@ class IndexesPane(IndexFoot, IndexMeasuring):
 
     def seek(self, finding: Finding) -> None:
         """Each finding in the view that has a row for it."""
-        mode = next((m for rule, m in VIEW_OF.items() if finding.rule.startswith(rule)), None)
+        mode = view_of(finding)
         if mode is not None and self.mode != mode:
             self.action_view(mode)
         super().seek(finding)
 
     def key_of(self, subject: Subject) -> Hashable | None:
         """The row of an index, a foreign key, a table or a sequence by its name."""
-        if self.found is None:
-            return None
-        tables = self.found.usage.tables
-        name = (subject.schema, subject.name)
         if self.mode == "missing":
-            advised = (row.key for row in self._advised() if row.finding.subject == subject)
-            keys = (
-                key.oid for key in optional(self.facts, ForeignKey) if key.conname == subject.of
-                and (table := tables.get(key.conrelid)) is not None
-                and (table.schemaname, table.relname) == name
-            )  # fmt: skip
-            return next(advised, None) or next(keys, None)
-        if self.mode == "tables":
-            of = subject.kind == "table"
-            return next(
-                (
-                    table.relid
-                    for table in tables.values()
-                    if (of and (table.schemaname, table.relname) == name) or feeds(subject, table)
-                ),
-                None,
-            )
-        every = (index for many in self.found.by_table.values() for index in many)
-        return next((i.indexrelid for i in every if (i.schemaname, i.relname) == name), None)
+            for row in self._advised():
+                if row.finding.subject == subject:
+                    return row.key
+        keys = optional(self.facts, ForeignKey)
+        return None if self.found is None else row_of(subject, self.mode, self.found, keys)
 
     def offered(self) -> tuple[Finding, ...]:
         """What `a` keeps: the row's findings that have a remedy."""
