@@ -270,7 +270,7 @@ async def test_a_monitor_without_grants_sees_why_there_is_no_bloat(any_database:
     for index in big:
         bloat = estimates.of_index(index)
         assert bloat.source == "unavailable"
-        assert "hidden from this role: GRANT SELECT ON" in str(bloat.why)
+        assert "GRANT SELECT ON" in str(bloat.why)
     assert [f for f in verdict.findings if f.rule == "index.bloated"] == []
 
 
