@@ -71,6 +71,7 @@ async def ask_definitions(source: Source, board: Board, findings: Iterable[Findi
             continue
     if known:
         board.add(Definition, tuple(known))
+        board.derived[Usage].memo.clear()  # findings are worded anew, with their undo
 
 
 def lacks_undo(finding: Finding) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from time import perf_counter
 from typing import Any, ClassVar
 
 from pgtop.analysis.bloat import LEAST_PAGES, Bloat, heap, unavailable, unseen
@@ -14,6 +15,9 @@ from pgtop.model.index import ColumnStatistics, CounterWindow, Index, OperatorCl
 from pgtop.model.index_request import Measured
 from pgtop.model.sample import Sample
 from pgtop.model.table import BLOCK_BYTES, Table
+
+SLICE_S = 0.004
+"""So long a slice of estimating takes at most: the screen's loop allows a step 10 ms."""
 
 
 class Estimates:
@@ -154,12 +158,17 @@ class Estimates:
         state = (index.relpages, index.reltuples, rows)
         return self._remembered(index.indexrelid, state, lambda: self._btree(index, rows))
 
-    def work_out(self, relids: Iterable[int]) -> None:
-        """Ahead of who asks: the indexes of these tables, big enough ones."""
+    def working_out(self, relids: Iterable[int]) -> Iterator[None]:
+        """Ahead of who asks: the indexes of these tables, big enough ones; yields after each
+        slice of work."""
+        until = perf_counter() + SLICE_S
         for relid in relids:
             for index in self.by_table.get(relid, ()):
                 if index.relpages >= LEAST_PAGES:
                     self.of_index(index)
+                if perf_counter() >= until:
+                    yield
+                    until = perf_counter() + SLICE_S
 
     def of_table(self, table: Table) -> Bloat:
         """Bloat of a table's main fork."""

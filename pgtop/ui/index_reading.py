@@ -160,8 +160,8 @@ class IndexReading(LivePane):
                     gone.add(waiting[0])
                     came.add(waiting[0])
                 self.found.estimates.pending.answered(came)
-                await self.frame.give_way()
-                self.found.estimates.work_out(came)
+                for _ in self.found.estimates.working_out(came):
+                    await self.frame.give_way()
                 named = await self._ask_visible()
                 now = time.monotonic()
                 if named or now - shown_at > SHOWN_S or in_view.intersection(came):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pgtop.analysis import estimates as module
 from pgtop.analysis.estimates import Estimates
 from pgtop.model.index import ColumnStatistics, CounterWindow, Index, OperatorClass
 from pgtop.model.index_request import Measured
@@ -125,3 +126,14 @@ def test_why_there_are_no_statistics_and_what_helps(counts: dict[str, Any], said
     take(estimates, ColumnStatistics, statistics(known=False))
     (found,) = estimates.indexes()
     assert said in (estimates.of_index(found).why or "")
+
+
+def test_estimates_ahead_of_who_asks_come_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time is measured: a slice ends with every look at the clock."""
+    monkeypatch.setattr(module, "SLICE_S", 0.0)
+    estimates = shop()
+    many = [index(n, f"i{n}", "1", relpages=1_000, reltuples=1e5) for n in range(20)]
+    take(estimates, Index, *many)
+    take(estimates, ColumnStatistics, statistics())
+    assert len(list(estimates.working_out([20_000, 30_000]))) == 20
+    assert not estimates.pending.waiting

@@ -477,3 +477,17 @@ def test_many_unused_indexes_are_looked_for_in_slices_and_named_once() -> None:
     again = Facts(board.samples, board.derived)
     assert sum(1 for _ in naming(again)) >= 1, "counters may have moved"
     assert all(map(is_, found, unused(again))), "they have not, and nothing is worded anew"
+
+
+def test_the_definition_of_the_row_under_the_cursor_words_nothing_anew() -> None:
+    """It comes with each move of the cursor; 22,000 findings took a second, in one step."""
+    board = Board()
+    seen = facts(60)
+    board.samples.update(seen.samples)
+    board.derived.update(seen.derived)
+    (before,) = unused(Facts(board.samples, board.derived))
+    known = Definition(1, "CREATE INDEX never ON public.orders (a)", 8192, None)
+    board.add(Definition, (known,))
+    assert board.derived[Usage].definitions == {1: known}
+    (after,) = unused(Facts(board.samples, board.derived))
+    assert after is before

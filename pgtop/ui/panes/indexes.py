@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from collections.abc import Sequence as Listed
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual import work
@@ -14,7 +15,8 @@ from pgtop.advice import Facts, NotJudged
 from pgtop.advice.foreign_keys import bare_keys
 from pgtop.advice.index_facts import IndexFacts, gathered, optional
 from pgtop.advice.index_going import may_be_unused
-from pgtop.advice.index_remedies import built_again
+from pgtop.advice.index_remedies import built_again, dropped
+from pgtop.advice.questions import lacks_undo
 from pgtop.advice.verdict import Found
 from pgtop.analysis.bloat import LEAST_PAGES
 from pgtop.model.finding import Finding, Subject
@@ -249,7 +251,13 @@ class IndexesPane(IndexFoot, IndexMeasuring):
             self.table.set_columns(columns)
 
     def _of(self, index: Index) -> tuple[Finding, ...]:
-        return self._about(index.relname, index.schemaname, "index")
+        every = self._about(index.relname, index.schemaname, "index")
+        found = self.found
+        if found is None or index.indexrelid not in found.usage.definitions:
+            return every
+        return tuple(
+            replace(f, remedy=dropped(found, index)) if lacks_undo(f) else f for f in every
+        )
 
     def _is_bloated(self, found: IndexFacts, index: Index) -> bool:
         fraction = found.estimates.of_index(index).fraction
