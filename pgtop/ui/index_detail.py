@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
 from pgtop.advice import ddl
 from pgtop.advice.index_facts import IndexFacts
 from pgtop.advice.index_going import may_be_unused, spared_for
-from pgtop.advice.index_use import scans, size_bytes, why_kept
+from pgtop.advice.index_use import leaves, scans, size_bytes, why_kept
 from pgtop.advice.indexes import dead_rows_wait, worth_bytes
 from pgtop.advice.thresholds import indexes as limits
 from pgtop.analysis import units
@@ -72,6 +72,8 @@ def index_text(
             text.append(f"{build_words(build)}\n", "bold")
     for line in why_nothing(row):
         text.append(f"{safe(line)}\n")
+    if row.index.partitioned:
+        _indexes(text, row.found, leaves(row.found, row.index))
     return text
 
 
@@ -168,7 +170,7 @@ def table_text(row: TableRow) -> Text:
     _findings(text, row.findings)
     _grown(text, row.size_bytes, table.size_bytes)
     text.append(f"bloat {bloat_words(row.bloat)}\n")
-    _indexes(text, row)
+    _indexes(text, row.found, row.found.by_table.get(table.relid, ()))
     return text
 
 
@@ -181,13 +183,17 @@ def _grown(text: Text, now: int | None, known: int) -> None:
         )
 
 
-def _indexes(text: Text, row: TableRow) -> None:
-    """The table's indexes, the biggest first."""
-    own = sorted(row.found.by_table.get(row.table.relid, ()), key=lambda i: -i.relpages)
+def _indexes(text: Text, found: IndexFacts, some: Iterable[Index]) -> None:
+    """Indexes of a table, or of the partitions of an index: the biggest first."""
+    own = sorted(some, key=lambda i: -i.relpages)
     for index in own[:MOST_INDEXES]:
-        read = units.count(scans(row.found, index))
+        bloat = found.estimates.of_index(index)
+        wasted = units.UNKNOWN if bloat.bytes is None else f"≈{units.size(max(bloat.bytes, 0.0))}"
         text.append(f"  {safe(index.relname)}", "bold")
-        text.append(f"   {units.size(size_bytes(row.found, index))}, {read} scans\n")
+        text.append(
+            f"   ≈{units.size(size_bytes(found, index))}, bloat {wasted},"
+            f" {units.count(scans(found, index))} scans\n"
+        )
     if len(own) > MOST_INDEXES:
         text.append(f"  and {len(own) - MOST_INDEXES} smaller\n")
 

@@ -228,9 +228,7 @@ TAGS = {
 def tags(findings: tuple[Finding, ...]) -> tuple[tuple[str, Tone], ...]:
     """A word for each finding about the row."""
     return tuple(
-        (f"{TAGS.get(f.rule, f.rule)} ", "warning" if f.severity != "notice" else "notice")
-        for f in findings
-        if f.rule != "index.invalid"
+        (f"{TAGS.get(f.rule, f.rule)} ", f.severity) for f in findings if f.rule != "index.invalid"
     )
 
 

@@ -20,7 +20,7 @@ from pgtop.model.index_request import (
     ValuesOf,
 )
 from pgtop.model.sample import SourceError
-from pgtop.model.table import Table
+from pgtop.model.table import Partition, Table
 from pgtop.model.vacuum import VacuumBlock
 from pgtop.ui.detail import Detail, ascii_text
 from pgtop.ui.index_detail import bloat_words
@@ -386,8 +386,8 @@ async def test_the_detail_of_a_table_names_its_indexes() -> None:
         await pilot.press("T", "enter")
         await settle(pilot)
         shown = screen_text(pilot)
-        assert "by_user   7.81 MB, 40 scans" in shown
-        assert "by_note   7.81 MB, 0 scans" in shown
+        assert "by_user   ≈7.81 MB, bloat ?, 40 scans" in shown
+        assert "by_note   ≈7.81 MB, bloat ?, 0 scans" in shown
         await pilot.press("question_mark")
         await settle(pilot)
         assert "the key of a view again: all indexes" in screen_text(pilot)
@@ -472,6 +472,20 @@ async def test_a_filter_finds_the_indexes_of_partitions() -> None:
         await pilot.press(*"/2026", "enter")
         await settle(pilot)
         assert "events_2026_at on public.events_2026" in screen_text(pilot)
+
+
+async def test_a_partitioned_index_tells_of_those_of_its_partitions() -> None:
+    whole = index(40, "events_at", "1", relkind="I", indrelid=20_010, relpages=0)
+    part = index(41, "events_2026_at", "1", parent=40, indrelid=20_011, relpages=200)
+    more = (
+        whole, part, table(20_010, "events", relkind="p"), table(20_011, "events_2026"),
+        Partition(20_011, 20_010), use(41, 6),
+    )  # fmt: skip
+    async with running(shop(60, *more), size=(150, 40), first_pane="indexes") as pilot:
+        app_of(pilot).panes["indexes"].table.move_to(40)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "events_2026_at   ≈1.56 MB, bloat ?, 6 scans" in screen_text(pilot)
 
 
 async def test_a_foreign_key_without_ddl_says_why() -> None:
