@@ -61,9 +61,14 @@ def _parsed(text: str) -> dict[str, str]:
 def scrubbed_failure(why: str, text: str) -> str:
     """A failure to connect: an `@` or `/` in a URI's password makes libpq take part of it for
     the host, which the message must not repeat."""
-    if "://" not in text or text.count("@") < 2:
+    if not torn(text):
         return why
     return f"{_scrubbed(why, text)} (in a URI the password's @ : / % are written %40 %3A %2F %25)"
+
+
+def torn(text: str) -> bool:
+    """Whether part of a URI's password may have been taken for the host."""
+    return "://" in text and text.count("@") >= 2
 
 
 def _scrubbed(reason: str, text: str) -> str:

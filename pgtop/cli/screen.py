@@ -96,7 +96,7 @@ async def _screen(
 ) -> int:
     from dataclasses import replace
 
-    from pgtop.cli.connect import connected, console_params
+    from pgtop.cli.connect import connected, console_params, torn
     from pgtop.cli.first import FIRST
     from pgtop.terminal.probe import probe
 
@@ -105,7 +105,9 @@ async def _screen(
     # prompt waits for the terminal: it must not read the terminal's reply.
     probing = asyncio.ensure_future(asyncio.to_thread(probe))
     loading = asyncio.ensure_future(asyncio.to_thread(importlib.import_module, "pgtop.ui.app"))
-    slow = asyncio.get_running_loop().call_later(SLOW_S, _say_connecting, params)
+    host = params.get("host") or os.environ.get("PGHOST", "")
+    named = "" if torn(options.conninfo or options.dbname or config.conninfo) else host
+    slow = asyncio.get_running_loop().call_later(SLOW_S, say_connecting, named)
     try:
         collector = await connected(
             params,
@@ -148,11 +150,10 @@ async def _before_prompt(slow: asyncio.TimerHandle, probing: Awaitable[Any]) -> 
     await probing
 
 
-def _say_connecting(params: dict[str, str]) -> None:
+def say_connecting(host: str) -> None:
     """Nothing is worse at that hour than a black screen."""
     from pgtop.terminal.safe import safe
 
-    host = params.get("host") or os.environ.get("PGHOST", "")
     place = f" to {safe(host)}" if host else ""
     sys.stderr.write(f"pgtop: connecting{place} … (Ctrl+C ends it)\r\n")
     sys.stderr.flush()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import psycopg
 import pytest
 
@@ -37,10 +39,14 @@ async def test_measuring_ends_within_its_budget_and_beside_the_readings(
             with pytest.raises(SourceError, match="lock_timeout of 100 ms"):
                 await collector.ask(Measure(row[0], "btree", 90, 20.0))
             conn.execute("ROLLBACK")
-            ours = conn.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgtop'"
-                " AND datname = current_database()"
-            ).fetchone()
+            for _ in range(100):
+                ours = conn.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgtop'"
+                    " AND datname = current_database()"
+                ).fetchone()
+                if ours == (1,):
+                    break
+                await asyncio.sleep(0.05)  # a backend takes its time to go
             assert ours == (1,), "the second connection is gone"
 
 

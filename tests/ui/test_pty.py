@@ -280,6 +280,14 @@ def test_version_imports_nothing_heavy(env: dict[str, str]) -> None:
 
 
 def test_a_wrong_uri_never_shows_the_password(env: dict[str, str]) -> None:
+    slow = (  # who waits for a name server is told so: not with the password's end as the host
+        "import sys; from pgtop.cli import screen; screen.SLOW_S = 0.0;"
+        " from pgtop.cli.main import main; sys.exit(main())"
+    )
+    told = Program([sys.executable, "-c", slow, "postgresql://u:hunt@er2/x@127.0.0.1:1/db"], env)
+    assert told.ended(10)[0] == 3
+    assert b"connecting \xe2\x80\xa6" in told.arrived
+    assert b"er2" not in told.arrived
     for uri in (
         "postgresql://u:hunt@er2/x@127.0.0.1:1/db",
         "postgresql://u:hunter2@127.0.0.1:1/db?nonsense=1",
