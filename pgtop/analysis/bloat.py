@@ -7,7 +7,7 @@ that of a table from its statistics, and what a measurement says.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,16 +61,19 @@ def estimated(pages: int, expected: float, why: str | None = None) -> Bloat:
     )
 
 
-def unseen(table: Table | None) -> str:
-    """Why a role sees no statistics of a table's columns, and what helps."""
+def unseen(table: Table | None, columns: Iterable[ColumnStatistics]) -> str:
+    """Why there are no statistics of what an estimate needs, and what helps; `columns` are all
+    of the table."""
     if table is None:
         return "no statistics visible: not analysed yet, or no SELECT privilege"
     analyze = f"ANALYZE {table.ident};"
     grant = f"GRANT SELECT ON {table.ident} TO this role, or pg_read_all_data"
-    if table.analyze_count + table.autoanalyze_count:
-        return f"its statistics are hidden from this role: {grant}"
+    if any(column.known for column in columns):
+        return f"a column or an expression of it has no statistics yet: {analyze}"
     if table.reltuples < 0:
         return f"it was never analysed: {analyze}"
+    if table.analyze_count + table.autoanalyze_count:
+        return f"no statistics visible though it was analysed: {grant} (or it was empty then)"
     return f"no statistics visible: never analysed ({analyze}), or hidden from this role ({grant})"
 
 
@@ -89,7 +92,7 @@ def heap(table: Table, columns: Sequence[ColumnStatistics]) -> Bloat:
         return unavailable("its columns are not known yet")
     live = [column for column in columns if not column.attisdropped]
     if not any(column.known for column in live):
-        return unavailable(unseen(table))
+        return unavailable(unseen(table, live))
     if not all(column.known for column in live):
         return unavailable("some of its columns have no statistics, or no SELECT privilege")
     fillfactor = int(table.option("fillfactor") or 100)

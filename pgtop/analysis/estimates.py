@@ -201,7 +201,8 @@ class Estimates:
         classes = [self._equal_image.get(int(oid), False) for oid in index.indclass.split()]
         odd = not self._nondeterministic.isdisjoint(index.indcollation.split())
         if not all(column.known for column in columns):
-            return unavailable(unseen(self._tables.get(index.indrelid)))
+            of_table = self._columns.get(index.indrelid, {}).values()
+            return unavailable(unseen(self._tables.get(index.indrelid), of_table))
         return btree(index, table_rows, columns, deduplicates=deduplicates(index, classes, odd))
 
     def _columns_of(self, index: Index) -> list[ColumnStatistics] | None:

@@ -117,7 +117,7 @@ def test_a_table_that_was_measured_too() -> None:
     ("counts", "said"),
     [
         ({"reltuples": -1.0}, "it was never analysed: ANALYZE public.orders;"),
-        ({"autoanalyze_count": 1}, "hidden from this role: GRANT SELECT ON public.orders TO"),
+        ({"autoanalyze_count": 1}, "though it was analysed: GRANT SELECT ON public.orders TO"),
         ({}, "never analysed (ANALYZE public.orders;), or hidden from this role (GRANT SELECT"),
     ],
 )
@@ -137,3 +137,15 @@ def test_estimates_ahead_of_who_asks_come_in_slices(monkeypatch: pytest.MonkeyPa
     take(estimates, ColumnStatistics, statistics())
     assert len(list(estimates.working_out([20_000, 30_000]))) == 20
     assert not estimates.pending.waiting
+
+
+def test_an_expression_that_was_indexed_since_the_last_analyze_is_not_hidden() -> None:
+    estimates = shop(autoanalyze_count=3)
+    fields = {"indkey": "0", "indexprs": "{FUNCEXPR}"}
+    take(estimates, Index, index(1, "by_mail", "1", relpages=1_000, reltuples=1e5, **fields))
+    expression = statistics(known=False)._replace(relid=1, expression=True)
+    take(estimates, ColumnStatistics, statistics(), expression)
+    (found,) = estimates.indexes()
+    assert estimates.of_index(found).why == (
+        "a column or an expression of it has no statistics yet: ANALYZE public.orders;"
+    )
