@@ -34,7 +34,10 @@ async def test_replay_is_named_and_not_to_be_cancelled(server: TestServer) -> No
         conn.execute("LOCK TABLE replayed IN ACCESS EXCLUSIVE MODE")
         server.execute("CREATE TABLE flushed (id int)")  # the lock's WAL goes out with it
         for _ in range(200):
-            found = reader.execute("SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock'")
+            found = reader.execute(  # this one's: to make a table takes such a lock too
+                "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock'"
+                " AND relation = to_regclass('replayed')"
+            )
             if found.fetchone():
                 break
             await asyncio.sleep(0.05)
