@@ -215,8 +215,10 @@ async def test_a_rebuild_is_seen_by_its_new_oid_and_its_leftover(
         writer.execute("INSERT INTO t VALUES (0, 0)")
         with running(any_database, sql):
 
-            async def waiting() -> bool:
-                return (await judged(collector, sql, before)).state == "running"
+            async def waiting() -> bool:  # the copy is there when it waits for the writer
+                copy = conn.execute("SELECT to_regclass('public.t_a_idx_ccnew')").fetchone()
+                running = (await judged(collector, sql, before)).state == "running"
+                return running and copy is not None and copy[0] is not None
 
             await until(waiting)
     failed = await judged(collector, sql, before)
