@@ -48,6 +48,9 @@ def test_order_and_search_are_those_of_one_list(findings: list[Finding], run: in
     ordered = sorted(findings, key=rank)
     assert [rank(f) for f in said.findings] == [rank(f) for f in ordered]
     assert set(map(id, said.findings)) == set(map(id, findings))
+    for found in said.found.values():
+        ranks = [rank(f) for f in found.findings]
+        assert ranks == sorted(ranks)
     of_index = [f for f in ordered if f.rule.startswith("index.")]
     assert [rank(f) for f in said.of("index.")] == [rank(f) for f in of_index]
     for name in "abcd":
