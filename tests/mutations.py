@@ -179,7 +179,7 @@ MUTATIONS = (
              "tests/unit/test_query.py"),
     Mutation("no statistics, no bloat", "23", "pgtop/analysis/bloat_btree.py",
              "unknown = [column for column in columns if not column.known]", "unknown = []",
-             "tests/db/test_index_rules.py -k without_grants"),
+             "tests/unit/test_index_facts.py -k without_statistics"),
     Mutation("relations by oid", "24", "pgtop/db/queries/indexes.py",
              "SELECT oid, nspname::text,",
              "SELECT (nspname || '.pg_class')::regclass::oid, nspname::text,",

@@ -491,3 +491,10 @@ def test_the_definition_of_the_row_under_the_cursor_words_nothing_anew() -> None
     assert board.derived[Usage].definitions == {1: known}
     (after,) = unused(Facts(board.samples, board.derived))
     assert after is before
+
+
+def test_without_statistics_of_a_column_no_bloat_is_told() -> None:
+    fresh = index(1, "fresh", reltuples=366_000.0, relpages=1_005)
+    found = btree(fresh, 366_000.0, [column(known=False)], deduplicates=True)
+    assert (found.source, found.bytes) == ("unavailable", None)
+    assert "no statistics visible" in (found.why or "")
