@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Protocol
 
+from pgtop.advice.index_remedies import UNDO_UNKNOWN
 from pgtop.analysis.derived import Board
 from pgtop.analysis.estimates import Estimates
 from pgtop.analysis.usage import Usage
@@ -75,9 +76,10 @@ async def ask_definitions(source: Source, board: Board, findings: Iterable[Findi
 
 
 def lacks_undo(finding: Finding) -> bool:
-    """Whether a DROP INDEX is offered that nothing takes back yet."""
+    """Whether a DROP INDEX is offered whose undo will be known with its definition; what a
+    failed build left needs none."""
     remedy = finding.remedy
-    return remedy is not None and not remedy.undo and remedy.sql[0].startswith("DROP INDEX")
+    return remedy is not None and (remedy.caution or "").startswith(UNDO_UNKNOWN)
 
 
 SECONDS = 2.0

@@ -575,3 +575,18 @@ async def test_sizes_of_rows_in_view_are_those_on_disk() -> None:
         await settle(pilot)
         assert "≈70.3 MB" in screen_text(pilot), "locked: what the catalogue knows"
         assert "lock_timeout" not in screen_text(pilot)
+
+
+async def test_what_a_failed_build_left_gets_no_undo_with_its_definition() -> None:
+    left = index(3, "by_note_ccnew", "3", flags=READY | LIVE)
+    source = FakeSource(table(), window(60), index(1, "by_user", "1"), left, use(1, 40), use(3, 0))
+    source.answers = shop().answers
+    async with running(source, size=(150, 40), first_pane="indexes") as pilot:
+        await pilot.press("i", "enter")
+        await pilot.pause(0.3)
+        await settle(pilot)
+        await read_again(pilot)
+        shown = screen_text(pilot)
+        assert "DROP INDEX CONCURRENTLY public.by_note_ccnew;" in shown
+        assert "a copy: there is nothing to take back" in shown
+        assert "undo  CREATE" not in shown
